@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+# One non-recursive Makefile; everything made lands in build/. `make help` lists the targets.
+
+# ---- what a user may set ----
+CC      ?= gcc
+SAN     ?=
+LEGACY  ?= 1
+V       ?= 0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+VERSION := 0.1
+
+# ---- where things go: a plain build is in build/, others beside it ----
+comma := ,
+ifeq ($(SAN),)
+B := build
+else
+B := build/san-$(subst $(comma),-,$(SAN))
+endif
+
+PKGS    := liburing ext2fs com_err blkid libseccomp
+CPPFLAGS := -I. -D_GNU_SOURCE -DVMM_VERSION='"$(VERSION)"' -DVMM_LEGACY=$(LEGACY)
+WARN    := -Wall -Wextra -Wshadow -Wvla -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+           -Wmissing-prototypes -Werror
+CFLAGS  ?= -O2 -g
+CFLAGS_ALL := -std=gnu17 $(WARN) $(CFLAGS) -fno-strict-overflow -fstack-protector-strong -pthread
+LDFLAGS_ALL := $(LDFLAGS) -pthread -Wl,-z,relro,-z,now
+ifneq ($(SAN),)
+CFLAGS_ALL  += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS_ALL += -fsanitize=$(SAN)
+endif
+
+PKG_MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+LDLIBS  := $(if $(PKG_MISSING),,$(shell pkg-config --libs $(PKGS)))
+PKG_CFLAGS := $(if $(PKG_MISSING),,$(shell pkg-config --cflags $(PKGS)))
+
+# ---- sources ----
+SRC := $(sort $(wildcard vmm/*.c vmm/base/*.c vmm/bus/*.c vmm/x86/*.c virtio/*.c devices/*.c \
+         devices/platform/*.c devices/backend/*.c firmware/*.c))
+ifeq ($(LEGACY),0)
+SRC := $(filter-out virtio/legacy.c,$(SRC))
+endif
+LIB_SRC := $(filter-out vmm/main.c,$(SRC))
+OBJ     := $(SRC:%.c=$(B)/obj/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
+DRIVER_SRC := $(sort $(wildcard tests/driver/*.c))
+DRIVER_OBJ := $(DRIVER_SRC:%.c=$(B)/obj/%.o)
+TEST_SRC := $(sort $(wildcard tests/unit/test-*.c tests/device/test-*.c))
+TESTS   := $(TEST_SRC:tests/%.c=$(B)/tests/%)
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s%s\n'
+endif
+
+.PHONY: all run check tests style install clean help packages objects
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(B)/vmm $(B)/vmm.1
+
+help:
+	@echo 'make            build $(B)/vmm'
+	@echo 'make run        boot Debian from its disk image (the image is made first, once)'
+	@echo 'make check      all tests; installs what they need, uses the lab where KVM is not hardware KVM'
+	@echo 'make tests      unit and device tests only'
+	@echo 'make style      the laws of the tree'
+	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
+	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
+	@echo 'variables       CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
+
+# ---- compiling; a change of flags rebuilds ----
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(SRC)' | cmp -s - $@ || \
+	 echo '$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(SRC)' > $@
+FORCE:
+
+packages:
+ifneq ($(PKG_MISSING),)
+	@echo 'make: missing libraries: $(PKG_MISSING)' >&2
+	@echo 'make: "tests/need build" installs them (apt; root or sudo)' >&2
+	@exit 1
+endif
+
+$(B)/obj/%.o: %.c $(B)/flags | packages
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(B)/libvmm.a: $(LIB_OBJ)
+	$(say) AR $@
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/vmm: $(B)/obj/vmm/main.o $(B)/libvmm.a
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
+$(B)/vmm.1: $(B)/vmm
+	$(say) MAN $@
+	$(Q)$(B)/vmm help --man > $@
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(DRIVER_OBJ) $(B)/libvmm.a
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(DRIVER_OBJ) $(B)/libvmm.a $(LDLIBS) -lcmocka
+
+# ---- testing ----
+objects: $(OBJ)
+
+tests: $(TESTS) $(B)/vmm
+	@tests/check unit $(B)
+
+style:
+	@tests/style/check
+
+check:
+	@tests/need build check
+	@$(MAKE) --no-print-directory packages-again
+	@tests/check all $(B) SAN='$(SAN)' LEGACY='$(LEGACY)' CC='$(CC)'
+
+# pkg-config was asked before the packages were there: a fresh make asks again
+packages-again:
+	@$(MAKE) --no-print-directory $(B)/vmm $(TESTS)
+
+# ---- running ----
+run:
+	@tests/need build
+	@$(MAKE) --no-print-directory all
+	@examples/run-image
+
+install: all
+	install -D -m 755 $(B)/vmm $(DESTDIR)$(PREFIX)/bin/vmm
+	install -D -m 644 $(B)/vmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmm.1
+
+clean:
+	rm -rf build/obj build/san-* build/tests build/libvmm.a build/vmm build/vmm.1 build/flags
+
+-include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/obj/%.d)

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns a few threads that carry out steps with plain system calls, for hosts that refuse io_uring.
+ * Refuses to know what a step is part of.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "devices/backend/blk-engine.h"
+
+enum { POOL_THREADS = 4, POOL_STACK = 256 * 1024 };
+
+struct pool {
+    struct blk_backend *be;
+    pthread_mutex_t lock; /* leaf: the lists, stop */
+    pthread_cond_t cond;
+    struct blk_list fresh; /* submitted, not committed; the loop's, not under lock */
+    struct blk_list todo, ended;
+    struct loop_work work;
+    bool stop;
+    unsigned n;
+    pthread_t thread[POOL_THREADS];
+};
+
+static int64_t step_run(const struct blk_backend *be, const struct blk_io *io)
+{
+    const struct blk_step *s = &io->step;
+    int fd = be->fd[s->file];
+    int64_t ret;
+
+    if (s->op == BLK_READ)
+        ret = preadv(fd, io->iov, (int)s->n_iov, (off_t)io->offset);
+    else if (s->op == BLK_WRITE)
+        ret = pwritev(fd, io->iov, (int)s->n_iov, (off_t)io->offset);
+    else
+        ret = fdatasync(fd);
+    return ret < 0 ? -errno : ret;
+}
+
+static void *pool_main(void *arg)
+{
+    struct pool *pool = (struct pool *)arg;
+    struct blk_io *io;
+
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->stop) {
+        io = blk_list_take(&pool->todo);
+        if (!io) {
+            pthread_cond_wait(&pool->cond, &pool->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&pool->lock);
+        io->step.result = step_run(pool->be, io);
+        pthread_mutex_lock(&pool->lock);
+        blk_list_add(&pool->ended, io);
+        loop_post(pool->be->loop, &pool->work);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+static void pool_ended(void *arg)
+{
+    struct pool *pool = (struct pool *)arg;
+    struct blk_list list;
+    struct blk_io *io;
+
+    pthread_mutex_lock(&pool->lock);
+    list = pool->ended;
+    pool->ended.head = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    while ((io = blk_list_take(&list)))
+        blk_stepped(pool->be, io, io->step.result);
+    blk_batch_end(pool->be);
+}
+
+static void pool_submit(struct blk_backend *be, struct blk_io *io)
+{
+    struct pool *pool = (struct pool *)be->engine_state;
+
+    blk_list_add(&pool->fresh, io);
+}
+
+static void pool_commit(struct blk_backend *be)
+{
+    struct pool *pool = (struct pool *)be->engine_state;
+    struct blk_io *io = blk_list_take(&pool->fresh);
+
+    if (!io)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    for (; io; io = blk_list_take(&pool->fresh)) {
+        blk_list_add(&pool->todo, io);
+        pthread_cond_signal(&pool->cond);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void pool_close(struct blk_backend *be)
+{
+    struct pool *pool = (struct pool *)be->engine_state;
+
+    pthread_mutex_lock(&pool->lock);
+    pool->stop = true;
+    pthread_cond_broadcast(&pool->cond);
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->n; i++)
+        pthread_join(pool->thread[i], NULL);
+    loop_cancel(be->loop, &pool->work);
+    pthread_cond_destroy(&pool->cond);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+/* Returns an errno value. */
+static int thread_start(struct pool *pool, unsigned i)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+    int ret;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, POOL_STACK);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    ret = pthread_create(&pool->thread[i], &attr, pool_main, pool);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (!ret)
+        pthread_setname_np(pool->thread[i], "disk");
+    return ret;
+}
+
+static int pool_open(struct blk_backend *be, struct err *err)
+{
+    struct pool *pool = calloc(1, sizeof(*pool));
+    int ret = 0;
+
+    if (!pool)
+        return err_errno(err, ENOMEM, "disk %s", be->path);
+    pool->be = be;
+    pool->work = (struct loop_work){.fn = pool_ended, .arg = pool};
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->cond, NULL);
+    be->engine_state = pool;
+    while (!ret && pool->n < POOL_THREADS) {
+        ret = thread_start(pool, pool->n);
+        pool->n += !ret;
+    }
+    if (pool->n)
+        return 0; /* fewer are slower, no more */
+    pool_close(be);
+    return err_errno(err, ret, "cannot start a thread for disk %s", be->path);
+}
+
+const struct blk_engine blk_pool = {
+    .name = "threads",
+    .open = pool_open,
+    .close = pool_close,
+    .submit = pool_submit,
+    .commit = pool_commit,
+};

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns an io_uring that carries out steps: many with one system call, their ends seen by the event
+ * loop as its descriptor becoming readable. Refuses to know what a step is part of.
+ *
+ * Steps wait in a list of our own while the ring has no room, so that submitting cannot fail, and
+ * no more are in the ring than its completion side holds, so that nothing can overflow.
+ *
+ * Files are not registered with the ring: the kernel lets go of a closed ring some time later, and
+ * with it of the image's lock, which would be in the way of whoever comes next.
+ */
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "devices/backend/blk-engine.h"
+#include "vmm/base/bits.h"
+
+enum {
+    URING_ENTRIES = 256,
+    URING_REAP = 32,           /* ends looked at together */
+    URING_RETRY_NS = 1000000,  /* the kernel had no memory for what we submitted */
+};
+
+struct uring {
+    struct blk_backend *be;
+    struct io_uring ring;
+    struct loop_fd *src;
+    struct loop_timer *retry;
+    struct blk_list waiting;
+    unsigned in_ring, max;
+};
+
+static void step_prepare(const struct blk_backend *be, struct io_uring_sqe *sqe, struct blk_io *io)
+{
+    const struct blk_step *s = &io->step;
+    const int fd = be->fd[s->file];
+
+    if (s->op == BLK_READ)
+        io_uring_prep_readv(sqe, fd, io->iov, s->n_iov, io->offset);
+    else if (s->op == BLK_WRITE)
+        io_uring_prep_writev(sqe, fd, io->iov, s->n_iov, io->offset);
+    else
+        io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+    io_uring_sqe_set_data(sqe, io);
+}
+
+static struct io_uring_sqe *sqe_get(struct uring *u)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+    if (sqe)
+        return sqe;
+    io_uring_submit(&u->ring);
+    return io_uring_get_sqe(&u->ring);
+}
+
+static void uring_submit(struct blk_backend *be, struct blk_io *io)
+{
+    struct uring *u = (struct uring *)be->engine_state;
+
+    blk_list_add(&u->waiting, io);
+}
+
+static void uring_commit(struct blk_backend *be)
+{
+    struct uring *u = (struct uring *)be->engine_state;
+    struct io_uring_sqe *sqe;
+
+    while (u->waiting.head && u->in_ring < u->max && (sqe = sqe_get(u))) {
+        step_prepare(be, sqe, blk_list_take(&u->waiting));
+        u->in_ring++;
+    }
+    if (!io_uring_sq_ready(&u->ring))
+        return;
+    io_uring_submit(&u->ring);
+    if (io_uring_sq_ready(&u->ring))
+        loop_timer_set(u->retry, URING_RETRY_NS);
+}
+
+static void uring_retry(void *arg)
+{
+    uring_commit(((struct uring *)arg)->be);
+}
+
+static void uring_ended(void *arg, uint32_t events)
+{
+    struct uring *u = (struct uring *)arg;
+    struct io_uring_cqe *cqe[URING_REAP];
+    struct blk_io *io[URING_REAP];
+    int64_t result[URING_REAP];
+    unsigned n;
+
+    (void)events;
+    while ((n = io_uring_peek_batch_cqe(&u->ring, cqe, URING_REAP))) {
+        for (unsigned i = 0; i < n; i++) {
+            io[i] = (struct blk_io *)io_uring_cqe_get_data(cqe[i]);
+            result[i] = cqe[i]->res;
+        }
+        io_uring_cq_advance(&u->ring, n);
+        u->in_ring -= n;
+        for (unsigned i = 0; i < n; i++)
+            blk_stepped(u->be, io[i], result[i]);
+    }
+    blk_batch_end(u->be);
+}
+
+static void uring_close(struct blk_backend *be)
+{
+    struct uring *u = (struct uring *)be->engine_state;
+
+    loop_fd_del(u->src);
+    loop_timer_del(u->retry);
+    io_uring_queue_exit(&u->ring);
+    free(u);
+}
+
+static int uring_open(struct blk_backend *be, struct err *err)
+{
+    struct uring *u = calloc(1, sizeof(*u));
+    int ret;
+
+    if (!u)
+        return err_errno(err, ENOMEM, "disk %s", be->path);
+    ret = io_uring_queue_init(URING_ENTRIES, &u->ring, 0);
+    if (ret < 0) {
+        free(u);
+        return err_errno(err, -ret, "io_uring for disk %s", be->path);
+    }
+    u->be = be;
+    u->max = *u->ring.cq.kring_entries;
+    be->engine_state = u;
+    u->src = loop_fd_add(be->loop, u->ring.ring_fd, EPOLLIN, uring_ended, u);
+    u->retry = loop_timer_new(be->loop, uring_retry, u);
+    if (u->src && u->retry)
+        return 0;
+    uring_close(be);
+    return err_errno(err, ENOMEM, "io_uring for disk %s", be->path);
+}
+
+const struct blk_engine blk_uring = {
+    .name = "io_uring",
+    .open = uring_open,
+    .close = uring_close,
+    .submit = uring_submit,
+    .commit = uring_commit,
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The block device (5.2): one request queue in front of a block back end. */
+#ifndef DEVICES_BLK_H
+#define DEVICES_BLK_H
+
+#include "devices/backend/blk.h"
+#include "virtio/vdev.h"
+
+enum { BLK_SERIAL_MAX = 20 }; /* bytes that GET_ID can carry (5.2.6-d6) */
+
+/* vdev_new()'s conf for blk_type. */
+struct blk_conf {
+    struct blk_backend *backend; /* open; the device's from vdev_new() on, even if that fails */
+    const char *serial;          /* at most BLK_SERIAL_MAX bytes; NULL: none */
+};
+
+extern const struct virtio_type blk_type;
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the matrix and the life of a bench. Refuses to know any device type.
+ */
+#include "tests/driver/bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "virtio/interfaces.h"
+#include "vmm/base/bits.h"
+
+enum { NAME_BYTES = 128, DEFAULT_QUEUE_SIZE = 128 };
+
+const struct combo combos[] = {
+    {.name = "modern/split",
+     .interfaces = "modern",
+     .ops = &driver_modern,
+     .ring = &ring_split,
+     .msix = true},
+    {.name = "modern/split-indirect-odd",
+     .interfaces = "modern",
+     .ops = &driver_modern,
+     .ring = &ring_split,
+     .msix = true,
+     .ecam = true,
+     .indirect = true,
+     .frame = FRAME_ODD},
+    {.name = "modern/split-plain-bytes",
+     .interfaces = "modern",
+     .ops = &driver_modern,
+     .ring = &ring_split,
+     .without = BIT64(VIRTIO_F_EVENT_IDX) | BIT64(VIRTIO_F_INDIRECT_DESC),
+     .frame = FRAME_BYTES},
+};
+const unsigned n_combos = ARRAY_SIZE(combos);
+
+/* One test of cmocka's. */
+struct cell {
+    const struct bench_kind *kind;
+    const struct bench_test *test;
+    const struct combo *combo;
+    char name[NAME_BYTES];
+    struct bench b;
+};
+
+static bool wants_threads(const struct bench_test *test)
+{
+    const char *env = getenv("BENCH_THREADS");
+
+    if (test->flags & BENCH_TURNS)
+        return false;
+    return (test->flags & BENCH_THREADS) || (env && env[0] == '1');
+}
+
+static void device_make(struct bench *b, const struct bench_kind *kind)
+{
+    const struct vinterfaces *ifs;
+    struct err err = {{0}};
+
+    ifs = interfaces_find(b->combo->interfaces, kind->type, &err);
+    if (!ifs)
+        fail_msg("%s", err.text);
+    b->conf = kind->make_conf ? kind->make_conf(b) : NULL;
+    b->dev = vdev_new(kind->type, kind->name, b->loop, &b->m->mem, b->conf, &err);
+    if (!b->dev)
+        fail_msg("%s", err.text);
+    b->vp = vpci_new(b->m->root, b->m->irqs, b->dev, ifs, -1, &err);
+    if (!b->vp)
+        fail_msg("%s", err.text);
+}
+
+/* The function is found by what is in its configuration space, as a guest does. */
+static void driver_make(struct bench *b)
+{
+    const struct combo *c = b->combo;
+    const uint16_t vendor = le16_load(&b->vp->func.cfg[PCI_VENDOR_ID]);
+    const uint16_t device = le16_load(&b->vp->func.cfg[PCI_DEVICE_ID]);
+
+    b->d = (struct drv){.m = b->m,
+                        .ops = c->ops,
+                        .ring = c->ring,
+                        .order = c->order,
+                        .use_msix = c->msix,
+                        .use_indirect = c->indirect,
+                        .frame = c->frame,
+                        .queue_size = DEFAULT_QUEUE_SIZE};
+    assert_true(gfunc_find(&b->d.func, b->m, c->ecam, vendor, device, 0));
+    drv_probe(&b->d);
+    b->want = ~c->without;
+}
+
+void bench_init(struct bench *b)
+{
+    drv_init(&b->d, b->want);
+}
+
+static int cell_setup(void **state)
+{
+    struct cell *cell = (struct cell *)*state;
+    struct bench *b = &cell->b;
+
+    *b = (struct bench){.combo = cell->combo, .arg = cell->test->arg};
+    b->m = machine_new(wants_threads(cell->test));
+    b->loop = machine_loop(b->m, cell->kind->name);
+    device_make(b, cell->kind);
+    machine_start(b->m);
+    driver_make(b);
+    if (!(cell->test->flags & BENCH_RAW))
+        bench_init(b);
+    return 0;
+}
+
+static void cell_run(void **state)
+{
+    struct cell *cell = (struct cell *)*state;
+
+    cell->test->fn(&cell->b);
+}
+
+/* As the machine ends: reset first, so that no I/O is in flight, then the loops, then devices. */
+static int cell_teardown(void **state)
+{
+    struct cell *cell = (struct cell *)*state;
+    struct bench *b = &cell->b;
+
+    b->d.ops->status_set(&b->d, 0);
+    drv_reset(&b->d);
+    drv_done(&b->d);
+    machine_stop(b->m);
+    vpci_free(b->vp);
+    if (cell->kind->free_conf)
+        cell->kind->free_conf(b);
+    machine_free(b->m);
+    return 0;
+}
+
+static bool name_wanted(const char *name)
+{
+    const char *only = getenv("BENCH_ONLY");
+
+    return !only || strstr(name, only);
+}
+
+/* May this test run over this combination? first: it is the first one that could. */
+static bool combo_fits(const struct bench_kind *kind, const struct bench_test *test,
+                       const struct combo *combo, bool first)
+{
+    if (!first && (test->flags & BENCH_ONCE))
+        return false;
+    if ((test->flags & BENCH_SPLIT) && combo->ring != &ring_split)
+        return false;
+    if ((test->flags & BENCH_INDIRECT) && (combo->without >> VIRTIO_F_INDIRECT_DESC & 1))
+        return false;
+    return interfaces_find(combo->interfaces, kind->type, NULL) != NULL;
+}
+
+static unsigned cells_fill(struct cell *cells, const char *group, const struct bench_kind *kind,
+                           const struct bench_test *tests, unsigned n)
+{
+    unsigned k = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        bool first = true;
+
+        for (unsigned j = 0; j < n_combos; j++) {
+            struct cell *cell = &cells[k];
+
+            if (!combo_fits(kind, &tests[i], &combos[j], first))
+                continue;
+            first = false;
+            *cell = (struct cell){.kind = kind, .test = &tests[i], .combo = &combos[j]};
+            snprintf(cell->name, sizeof(cell->name), "%s/%s/%s", group, tests[i].name,
+                     combos[j].name);
+            k += name_wanted(cell->name);
+        }
+    }
+    return k;
+}
+
+int bench_run(const char *group, const struct bench_kind *kind, const struct bench_test *tests,
+              unsigned n)
+{
+    struct cell *cells = (struct cell *)calloc((size_t)n * n_combos, sizeof(*cells));
+    struct CMUnitTest *list = (struct CMUnitTest *)calloc((size_t)n * n_combos, sizeof(*list));
+    unsigned n_cells;
+    int failed;
+
+    if (!cells || !list)
+        return EXIT_FAILURE;
+    n_cells = cells_fill(cells, group, kind, tests, n);
+    for (unsigned i = 0; i < n_cells; i++)
+        list[i] = (struct CMUnitTest){.name = cells[i].name,
+                                      .test_func = cell_run,
+                                      .setup_func = cell_setup,
+                                      .teardown_func = cell_teardown,
+                                      .initial_state = &cells[i]};
+    failed = _cmocka_run_group_tests(group, list, n_cells, NULL, NULL);
+    free(list);
+    free(cells);
+    return failed;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bench: one device of a type on a fake machine with a driver in front of it, and the matrix of
+ * interfaces and rings over which each device test runs. A test is written once and appears as
+ * "group/test/modern/split" and so on. Environment: BENCH_THREADS=1 lets loops run as threads,
+ * BENCH_ONLY=word runs the tests whose names contain the word.
+ */
+#ifndef TESTS_DRIVER_BENCH_H
+#define TESTS_DRIVER_BENCH_H
+
+#include "tests/driver/driver.h"
+#include "virtio/vpci.h"
+
+/* One way to drive a device. */
+struct combo {
+    const char *name;       /* "modern/split" */
+    const char *interfaces; /* what the device has, a word for interfaces_find() */
+    const struct driver_ops *ops;
+    const struct ring_ops *ring;
+    enum byte_order order;
+    uint64_t without; /* features not accepted */
+    bool msix, ecam, indirect;
+    enum frame frame;
+};
+
+extern const struct combo combos[];
+extern const unsigned n_combos;
+
+struct bench {
+    struct machine *m;
+    const struct combo *combo;
+    struct loop *loop;
+    struct vdev *dev;
+    struct vpci *vp;
+    struct drv d;
+    uint64_t want;   /* features for bench_init(): all but the combo's `without` */
+    const void *arg; /* the test's */
+    void *conf;      /* what make_conf returned */
+};
+
+/* What a test program tests. */
+struct bench_kind {
+    const struct virtio_type *type;
+    const char *name; /* of the device, for messages */
+    /* For vdev_new(); NULL: none. free_conf after the device is gone. */
+    void *(*make_conf)(struct bench *b);
+    void (*free_conf)(struct bench *b);
+};
+
+enum {
+    BENCH_RAW = 1,     /* do not initialise the device: the test does */
+    BENCH_ONCE = 2,    /* only with the first combination: registers, say */
+    BENCH_THREADS = 4, /* always with loop threads */
+    BENCH_TURNS = 8,   /* never: the test turns loops itself */
+    BENCH_SPLIT = 16,  /* only where rings are split: the test writes them itself */
+    BENCH_INDIRECT = 32, /* only where indirect descriptors are accepted */
+};
+
+struct bench_test {
+    const char *name;
+    void (*fn)(struct bench *b);
+    unsigned flags;
+    const void *arg; /* b->arg; make_conf may look at it */
+};
+
+/* Run tests over all combinations that the kind can have. Returns what main() should. */
+int bench_run(const char *group, const struct bench_kind *kind, const struct bench_test *tests,
+              unsigned n);
+
+/* drv_init() with b->want. */
+void bench_init(struct bench *b);
+
+/* Was this feature accepted? */
+static inline bool bench_has(const struct bench *b, unsigned feature)
+{
+    return b->d.features >> feature & 1;
+}
+
+#endif

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The KVM border on a real /dev/kvm: port and memory accesses, doorbells, interrupts, opening.
+ */
+#include "tests/unit/kvm-rig.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+/* ---- ports ---- */
+
+GUEST(pio, ".code32\n"
+           "mov $0x500, %dx\nmov $0x11223344, %eax\n"
+           "out %al, %dx\nout %ax, %dx\nout %eax, %dx\n"
+           "mov $0x10200, %esi\nmov $3, %ecx\nrep outsb\n"
+           "mov $2, %ecx\nrep outsw\nmov $2, %ecx\nrep outsl\n"
+           "mov $0x510, %dx\nxor %eax, %eax\nin %dx, %al\n" G_OUT_EAX(0x20)
+           "mov $0x511, %dx\nxor %eax, %eax\nin %dx, %ax\n" G_OUT_EAX(0x21)
+           "mov $0x512, %dx\nin %dx, %eax\n" G_OUT_EAX(0x22)
+           "mov $0x514, %dx\nmov $0x11000, %edi\nmov $3, %ecx\nrep insw\n"
+           "mov 0x11000, %eax\n" G_OUT_EAX(0x23)
+           "mov 0x11004, %eax\n" G_OUT_EAX(0x24)
+           "mov $0x700, %dx\nin %dx, %eax\n" G_OUT_EAX(0x25)
+           G_DONE G_HALT);
+
+static void test_pio(void **state)
+{
+    static const uint8_t text[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    struct vcpu_counts counts;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, 1);
+    RIG_LOAD(&rig, RIG_CODE, pio);
+    rig_poke(&rig, 0x10200, text, sizeof(text));
+    rig_aim(&rig, false, RIG_CODE);
+    vcpus_resume(rig.vcpus);
+    rig_wait(&rig);
+    rig_expect(&rig, 0, false, 0, 1, 0x44);
+    rig_expect(&rig, 1, false, 0, 2, 0x3344);
+    rig_expect(&rig, 2, false, 0, 4, 0x11223344);
+    rig_expect(&rig, 3, false, 0, 1, 1);
+    rig_expect(&rig, 4, false, 0, 1, 2);
+    rig_expect(&rig, 5, false, 0, 1, 3);
+    rig_expect(&rig, 6, false, 0, 2, 0x0504);
+    rig_expect(&rig, 7, false, 0, 2, 0x0706);
+    rig_expect(&rig, 8, false, 0, 4, 0x0b0a0908);
+    rig_expect(&rig, 9, false, 0, 4, 0x0f0e0d0c);
+    rig_expect(&rig, 10, false, 0x20, 4, 0xb0);
+    rig_expect(&rig, 11, false, 0x21, 4, 0xb2b1);
+    rig_expect(&rig, 12, false, 0x22, 4, 0xb5b4b3b2);
+    rig_expect(&rig, 13, false, 0x23, 4, 0xb5b4b5b4);
+    rig_expect(&rig, 14, false, 0x24, 4, 0xb5b4);
+    rig_expect(&rig, 15, false, 0x25, 4, 0xffffffff); /* nobody there */
+    vcpu_counts(vcpus_get(rig.vcpus, 0), &counts);
+    assert_in_range(counts.exits[VCPU_EXIT_PIO_WRITE], 13, 17);
+    assert_in_range(counts.exits[VCPU_EXIT_PIO_READ], 5, 7);
+    assert_int_equal(counts.exits[VCPU_EXIT_MMIO_READ], 0);
+    rig_close(&rig);
+}
+
+/* ---- memory ---- */
+
+GUEST(mmio, ".code64\n"
+            "mov $0xd0000000, %ebx\nmov $0x1122334455667788, %rax\n"
+            "mov %al, 1(%rbx)\nmov %ax, 2(%rbx)\nmov %eax, 4(%rbx)\nmov %rax, 8(%rbx)\n"
+            "movzbl 0x10(%rbx), %eax\n" G_OUT_EAX(0x20)
+            "movzwl 0x12(%rbx), %eax\n" G_OUT_EAX(0x21)
+            "mov 0x14(%rbx), %eax\n" G_OUT_EAX(0x22)
+            "mov 0x18(%rbx), %rax\n" G_OUT_EAX(0x23) "shr $32, %rax\n" G_OUT_EAX(0x24)
+            "mov $0xd0100000, %ebx\nmov (%rbx), %eax\nmov %eax, (%rbx)\n" G_OUT_EAX(0x25)
+            "mov %esi, %eax\n" G_OUT_EAX(0x26)
+            G_DONE G_HALT);
+
+static void test_mmio(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, 1);
+    RIG_LOAD(&rig, RIG_CODE, mmio);
+    rig_aim(&rig, true, RIG_CODE);
+    vcpus_resume(rig.vcpus);
+    rig_wait(&rig);
+    rig_expect(&rig, 0, true, 1, 1, 0x88);
+    rig_expect(&rig, 1, true, 2, 2, 0x7788);
+    rig_expect(&rig, 2, true, 4, 4, 0x55667788);
+    rig_expect(&rig, 3, true, 8, 8, 0x1122334455667788);
+    rig_expect(&rig, 4, false, 0x20, 4, 0xb0);
+    rig_expect(&rig, 5, false, 0x21, 4, 0xb3b2);
+    rig_expect(&rig, 6, false, 0x22, 4, 0xb7b6b5b4);
+    rig_expect(&rig, 7, false, 0x23, 4, 0xbbbab9b8);
+    rig_expect(&rig, 8, false, 0x24, 4, 0xbfbebdbc);
+    rig_expect(&rig, 9, false, 0x25, 4, 0xffffffff); /* nobody there */
+    rig_expect(&rig, 10, false, 0x26, 4, 0x1234);    /* rsi of the entry */
+    rig_close(&rig);
+}
+
+/* ---- doorbells ---- */
+
+GUEST(bells, ".code32\n"
+             "mov $0xd0001100, %ebx\nmov $7, %eax\n"
+             "mov %al, (%ebx)\nmov %ax, (%ebx)\nmov %eax, (%ebx)\n" /* any width */
+             "mov %ax, 4(%ebx)\n"                                   /* 2 bytes: the bell */
+             "mov %eax, 4(%ebx)\n"                                  /* 4 bytes: the handler */
+             "mov $0x610, %dx\nout %ax, %dx\n"
+             G_DONE G_HALT);
+
+static uint64_t rung(int fd)
+{
+    uint64_t n = 0;
+
+    return read(fd, &n, sizeof(n)) == (ssize_t)sizeof(n) ? n : 0;
+}
+
+static void test_bells(void **state)
+{
+    struct bus_bell mem_bells[2], port_bell;
+    struct bus_claim mem = {.name = "bells", .space = BUS_MMIO, .size = 0x1000}, port;
+    struct rig rig;
+    int fd[3];
+
+    (void)state;
+    rig_open(&rig, 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true((fd[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) >= 0);
+    mem_bells[0] = (struct bus_bell){.off = 0x100, .len = 0, .fd = fd[0]};
+    mem_bells[1] = (struct bus_bell){.off = 0x104, .len = 2, .fd = fd[1]};
+    port_bell = (struct bus_bell){.off = 0x10, .len = 2, .fd = fd[2]};
+    mem.ops = &rig_mmio_ops;
+    mem.ctx = &rig;
+    mem.bell = mem_bells;
+    mem.n_bells = 2;
+    port = (struct bus_claim){.name = "bell port", .space = BUS_PIO, .size = 0x100,
+                              .ops = &rig_port_ops, .ctx = &rig, .bell = &port_bell, .n_bells = 1};
+    assert_int_equal(bus_map(rig.bus, &mem, RIG_MMIO + 0x1000), 0);
+    assert_int_equal(bus_map(rig.bus, &port, 0x600), 0);
+    RIG_LOAD(&rig, RIG_CODE, bells);
+    rig_aim(&rig, false, RIG_CODE);
+    vcpus_resume(rig.vcpus);
+    rig_wait(&rig);
+    assert_int_equal(rung(fd[0]), 3);
+    assert_int_equal(rung(fd[1]), 1);
+    assert_int_equal(rung(fd[2]), 1);
+    rig_expect(&rig, 0, true, 0x104, 4, 7);
+    assert_int_equal(rig_logged(&rig), 2); /* and the guest's last word */
+
+    rig_reset(&rig); /* gone from the old place: handlers see all */
+    bus_unmap(rig.bus, &port);
+    bus_unmap(rig.bus, &mem);
+    RIG_LOAD(&rig, RIG_CODE, bells);
+    rig_aim(&rig, false, RIG_CODE);
+    vcpus_resume(rig.vcpus);
+    rig_wait(&rig);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(rung(fd[i]), 0);
+    rig_close(&rig);
+    for (unsigned i = 0; i < 3; i++)
+        close(fd[i]);
+}
+
+/* ---- interrupts ---- */
+
+/* PICs masked, local APIC on, IOAPIC pin 16 level-triggered to vector 0x40; MSI is vector 0x41. */
+GUEST(irq, ".code32\n"
+           "lidt 0x2000\n"
+           "mov $0xff, %al\nout %al, $0x21\nout %al, $0xa1\n"
+           "movl $0x1ff, 0xfee000f0\n"
+           "movl $0x31, 0xfec00000\nmovl $0, 0xfec00010\n"
+           "movl $0x30, 0xfec00000\nmovl $0x8040, 0xfec00010\n"
+           "sti\n" G_DONE
+           "1: hlt\njmp 1b\n");
+/* Handlers wait for the next interrupt where they are: IRET is beyond an emulating KVM. */
+GUEST(irq_line, ".code32\n"
+                "mov $0x5f8, %dx\nout %al, %dx\n" /* lowers the rig's pin */
+                "movl $0, 0xfee000b0\n"
+                "add $12, %esp\nsti\nmov $0x40, %al\n" G_DONE
+                "1: hlt\njmp 1b\n");
+GUEST(irq_msi, ".code32\n"
+               "movl $0, 0xfee000b0\n"
+               "add $12, %esp\nsti\nmov $0x41, %al\n" G_DONE
+               "1: hlt\njmp 1b\n");
+
+static void gate(struct rig *rig, unsigned vector, uint32_t handler)
+{
+    const uint16_t words[] = {(uint16_t)handler, 8, 0x8e00, (uint16_t)(handler >> 16)};
+
+    rig_poke(rig, RIG_IDT + vector * 8, words, sizeof(words));
+}
+
+static void irq_open(struct rig *rig)
+{
+    static const struct __attribute__((packed)) {
+        uint16_t limit;
+        uint32_t base;
+    } idtr = {0x7ff, RIG_IDT};
+
+    rig_open(rig, 1);
+    RIG_LOAD(rig, RIG_CODE, irq);
+    RIG_LOAD(rig, 0x11000, irq_line);
+    RIG_LOAD(rig, 0x12000, irq_msi);
+    rig_poke(rig, 0x2000, &idtr, sizeof(idtr));
+    gate(rig, 0x40, 0x11000);
+    gate(rig, 0x41, 0x12000);
+    rig_aim(rig, false, RIG_CODE);
+    vcpus_resume(rig->vcpus);
+    rig_wait(rig);
+    rig_log_clear(rig);
+}
+
+static uint64_t last_value(struct rig *rig)
+{
+    return rig->log[rig_logged(rig) - 1].value;
+}
+
+static void test_line(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    irq_open(&rig);
+    for (unsigned i = 0; i < 100; i++) { /* from HLT, each time */
+        irq_pin_set(&rig.pin, true);     /* the handler's write to 0xf8 lowers it */
+        rig_wait(&rig);
+        assert_int_equal(last_value(&rig), 0x40);
+        rig_log_clear(&rig);
+    }
+    assert_false(rig_sem_wait(&rig.done, 50)); /* down: no more */
+    rig_close(&rig);
+}
+
+/* A level: as long as the pin is up every end of interrupt is followed by another one. */
+static void test_line_stays(void **state)
+{
+    struct irq_pin other;
+    struct rig rig;
+
+    (void)state;
+    irq_open(&rig);
+    other = rig.pin;
+    irq_pin_set(&other, true);
+    for (unsigned i = 0; i < 10; i++)
+        rig_wait(&rig);
+    irq_pin_set(&other, false);
+    while (rig_sem_wait(&rig.done, 200))
+        ;
+    rig_close(&rig);
+}
+
+static void test_msi(void **state)
+{
+    struct irq_msi msi;
+    struct rig rig;
+
+    (void)state;
+    irq_open(&rig);
+    irq_msi_init(&msi, rig.irqs);
+    irq_msi_set(&msi, 0xfee00000, 0x41);
+    for (unsigned i = 0; i < 100; i++) {
+        irq_msi_fire(&msi);
+        rig_wait(&rig);
+        assert_int_equal(last_value(&rig), 0x41);
+    }
+    assert_int_equal(irqchip_routes(rig.chip), 1);
+    irq_msi_set(&msi, 0xd0000000, 0x41); /* P25: silently lost */
+    irq_msi_fire(&msi);
+    assert_false(rig_sem_wait(&rig.done, 50));
+    irq_msi_set(&msi, 0x1fee00000, 0x41);
+    irq_msi_fire(&msi);
+    assert_false(rig_sem_wait(&rig.done, 50));
+    irq_msi_set(&msi, 0xfee00000, 0xffff8041); /* reserved bits and level: no harm */
+    irq_msi_fire(&msi);
+    rig_sem_wait(&rig.done, 50);
+    irq_msi_set(&msi, 0xfee00000, 0x41); /* and sound again */
+    irq_msi_fire(&msi);
+    rig_wait(&rig);
+    irq_msi_done(&msi);
+    assert_int_equal(irqchip_routes(rig.chip), 0);
+    rig_close(&rig);
+}
+
+/* Without a route: sent at once. */
+static void test_send(void **state)
+{
+    struct irq_ops ops;
+    struct rig rig;
+
+    (void)state;
+    irq_open(&rig);
+    irqchip_ops(rig.chip, &ops);
+    ops.send(ops.ctx, 0xfee00000, 0x41);
+    rig_wait(&rig);
+    assert_int_equal(last_value(&rig), 0x41);
+    ops.send(ops.ctx, 0xfec00000, 0x41);
+    ops.send(ops.ctx, UINT64_MAX, 0x41);
+    assert_false(rig_sem_wait(&rig.done, 50));
+    rig_close(&rig);
+}
+
+/* More routes than the table first has room for, freed in another order, all of them given back. */
+static void test_routes(void **state)
+{
+    enum { MANY = 300 };
+    int route[MANY];
+    struct irq_ops ops;
+    struct rig rig;
+
+    (void)state;
+    irq_open(&rig);
+    irqchip_ops(rig.chip, &ops);
+    for (unsigned i = 0; i < MANY; i++) {
+        route[i] = -1;
+        assert_int_equal(ops.route(ops.ctx, &route[i], 0xfee00000, 0x41), 0);
+        assert_true(route[i] >= 32);
+    }
+    assert_int_equal(irqchip_routes(rig.chip), MANY);
+    for (unsigned i = 0; i < MANY; i += 2)
+        ops.unroute(ops.ctx, route[i]);
+    for (unsigned i = 0; i < MANY; i += 2) {
+        int again = -1;
+
+        assert_int_equal(ops.route(ops.ctx, &again, 0xfee00000, 0x41), 0);
+        assert_true(again < 32 + MANY); /* a freed one */
+        route[i] = again;
+    }
+    irq_pin_set(&rig.pin, true); /* lines have survived all that */
+    rig_wait(&rig);
+    for (unsigned i = 0; i < MANY; i++)
+        ops.unroute(ops.ctx, route[i]);
+    ops.unroute(ops.ctx, route[0]); /* twice, or never had: nothing */
+    ops.unroute(ops.ctx, -1);
+    ops.unroute(ops.ctx, 1 << 20);
+    rig_close(&rig);
+}
+
+/* The end of KVM's table is an error, not a crash; what existed goes on. */
+static void test_routes_full(void **state)
+{
+    static int route[5000];
+    struct irq_ops ops;
+    struct rig rig;
+    unsigned n = 0;
+
+    (void)state;
+    irq_open(&rig);
+    irqchip_ops(rig.chip, &ops);
+    log_set_level(LOG_ERROR);
+    for (; n < ARRAY_SIZE(route); n++) {
+        route[n] = -1;
+        if (ops.route(ops.ctx, &route[n], 0xfeeff000, 0))
+            break;
+    }
+    assert_in_range(n, 500, 4096);
+    assert_int_equal(route[n], -1);
+    irq_pin_set(&rig.pin, true);
+    rig_wait(&rig);
+    while (n)
+        ops.unroute(ops.ctx, route[--n]);
+    rig_close(&rig);
+}
+
+static void test_msi_form(void **state)
+{
+    struct arch_msi msi;
+
+    (void)state;
+    assert_true(arch_msi_make(0xfee01ff8, 0x4041, false, &msi));
+    assert_int_equal(msi.address_lo, 0xfee01ff8);
+    assert_int_equal(msi.address_hi, 0);
+    assert_int_equal(msi.data, 0x4041);
+    assert_true(arch_msi_make(0xfee01ff8, 0x4041, true, &msi));
+    assert_int_equal(msi.address_lo, 0xfee01018);
+    assert_int_equal(msi.address_hi, 0x7f00);
+    assert_false(arch_msi_make(0xfed00000, 0, false, &msi));
+    assert_false(arch_msi_make(0xfef00000, 0, false, &msi));
+    assert_false(arch_msi_make(0x1fee00000, 0, false, &msi));
+    assert_false(arch_msi_ext_dest(255));
+    assert_true(arch_msi_ext_dest(256));
+}
+
+/* ---- opening, laying out ---- */
+
+static void open_error(const char *path, const char *words)
+{
+    struct err err = {""};
+
+    assert_null(kvm_open_path(path, &err));
+    assert_non_null(strstr(err.text, words));
+    assert_non_null(strstr(err.text, path));
+}
+
+static void test_open_errors(void **state)
+{
+    char path[] = "/tmp/test-kvm-XXXXXX";
+    const int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    open_error("/dev/no-such-kvm", "kvm_intel");
+    open_error("/dev/null", "is not KVM");
+    assert_int_equal(fchmod(fd, 0), 0);
+    if (geteuid() == 0)
+        assert_int_equal(seteuid(65534), 0);
+    open_error(path, "group kvm");
+    if (getuid() == 0)
+        assert_int_equal(seteuid(0), 0);
+    unlink(path);
+    close(fd);
+}
+
+static void test_board(void **state)
+{
+    static const struct {
+        uint64_t size, low, high, mem64;
+    } cases[] = {
+        {64 * MIB, 64 * MIB, 0, 4 * GIB},       {3 * GIB, 3 * GIB, 0, 4 * GIB},
+        {3 * GIB + 4096, 3 * GIB, 4096, 5 * GIB}, {5 * GIB, 3 * GIB, 2 * GIB, 6 * GIB},
+    };
+    uint32_t ids[4];
+    struct board board;
+    struct err err = {""};
+    struct kvm *kvm;
+
+    (void)state;
+    if (access("/dev/kvm", R_OK | W_OK))
+        skip();
+    kvm = kvm_open(&err);
+    assert_non_null(kvm);
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(arch_board(kvm, cases[i].size, 4, ids, &board, &err), 0);
+        assert_int_equal(board.ram[0].base, 0);
+        assert_int_equal(board.ram[0].size, cases[i].low);
+        assert_int_equal(board.n_ram, cases[i].high ? 2 : 1);
+        assert_int_equal(board.ram[1].base, cases[i].high ? 4 * GIB : 0);
+        assert_int_equal(board.ram[1].size, cases[i].high);
+        assert_int_equal(board.pci.mem64_base, cases[i].mem64);
+        assert_true(board.pci.mem64_size >= GIB);
+        assert_int_equal(board.pci.mem32_base + board.pci.mem32_size, board.pci.ecam_base);
+        assert_ptr_equal(board.apic_id, ids);
+        assert_int_equal(ids[3], 3);
+    }
+    assert_true(arch_board(kvm, 0, 1, ids, &board, &err) < 0);
+    assert_true(arch_board(kvm, MIB + 1, 1, ids, &board, &err) < 0);
+    assert_true(arch_board(kvm, BIT64(60), 1, ids, &board, &err) < 0);
+    assert_true(arch_board(kvm, GIB, 0, ids, &board, &err) < 0);
+    assert_true(arch_board(kvm, GIB, UINT32_MAX, ids, &board, &err) < 0);
+    kvm_close(kvm);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_msi_form),    cmocka_unit_test(test_open_errors),
+        cmocka_unit_test(test_board),       cmocka_unit_test(test_pio),
+        cmocka_unit_test(test_mmio),        cmocka_unit_test(test_bells),
+        cmocka_unit_test(test_line),        cmocka_unit_test(test_line_stays),
+        cmocka_unit_test(test_msi),         cmocka_unit_test(test_send),
+        cmocka_unit_test(test_routes),      cmocka_unit_test(test_routes_full),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

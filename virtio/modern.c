@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the interface of virtio 1.x on PCI (4.1.4): one 64-bit memory BAR with the common, ISR,
+ * device and notification structures, the capabilities that point there, and the window through
+ * configuration space. All of it is little-endian, always.
+ */
+#include "virtio/modern.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/base/bits.h"
+
+enum {
+    MODERN_BAR_SIZE = 0x4000,
+    COMMON_SIZE = 0x40,
+    REVISION = 1, /* 4.1.2.1-d5 */
+};
+
+static struct vpci *vpci_ctx(void *ctx)
+{
+    return (struct vpci *)ctx;
+}
+
+/* The queue that queue_select names, or NULL (Q19). */
+static struct vq *queue_now(struct vpci *vp)
+{
+    const uint16_t i = vp->modern.queue_select;
+
+    return i < vp->dev->n_queues ? &vp->dev->vq[i] : NULL;
+}
+
+/* As queue_now, if its settings may still be changed (Q10). */
+static struct vq *queue_settable(struct vpci *vp)
+{
+    struct vq *vq = queue_now(vp);
+
+    return vq && !vq->enabled && !vq->draining ? vq : NULL;
+}
+
+/* ---- common configuration: device ---- */
+
+static uint64_t device_feature_select_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return vpci_ctx(ctx)->modern.device_feature_select;
+}
+
+static void device_feature_select_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    (void)reg;
+    vpci_ctx(ctx)->modern.device_feature_select = (uint32_t)v;
+}
+
+static uint64_t device_feature_read(void *ctx, const struct reg *reg)
+{
+    const struct vpci *vp = vpci_ctx(ctx);
+
+    (void)reg;
+    return vdev_offered_word(vp->dev, vp->modern.device_feature_select);
+}
+
+static uint64_t driver_feature_select_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return vpci_ctx(ctx)->modern.driver_feature_select;
+}
+
+static void driver_feature_select_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    (void)reg;
+    vpci_ctx(ctx)->modern.driver_feature_select = (uint32_t)v;
+}
+
+static uint64_t driver_feature_read(void *ctx, const struct reg *reg)
+{
+    const struct vpci *vp = vpci_ctx(ctx);
+
+    (void)reg;
+    return vdev_driver_word(vp->dev, vp->modern.driver_feature_select);
+}
+
+static void driver_feature_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    const struct vpci *vp = vpci_ctx(ctx);
+
+    (void)reg;
+    vdev_driver_word_set(vp->dev, vp->modern.driver_feature_select, (uint32_t)v);
+}
+
+static uint64_t config_msix_vector_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return vpci_ctx(ctx)->config_vector;
+}
+
+static void config_msix_vector_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    struct vpci *vp = vpci_ctx(ctx);
+
+    (void)reg;
+    vp->config_vector = vpci_vector(vp, (uint16_t)v);
+}
+
+static uint64_t num_queues_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return vpci_ctx(ctx)->dev->n_queues;
+}
+
+static uint64_t device_status_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return vpci_ctx(ctx)->dev->status;
+}
+
+static void device_status_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    (void)reg;
+    vdev_status_write(vpci_ctx(ctx)->dev, (uint8_t)v);
+}
+
+static uint64_t config_generation_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return vpci_ctx(ctx)->dev->generation & 0xff;
+}
+
+/* ---- common configuration: the selected queue ---- */
+
+static uint64_t queue_select_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return vpci_ctx(ctx)->modern.queue_select;
+}
+
+static void queue_select_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    (void)reg;
+    vpci_ctx(ctx)->modern.queue_select = (uint16_t)v;
+}
+
+static uint64_t queue_size_read(void *ctx, const struct reg *reg)
+{
+    const struct vq *vq = queue_now(vpci_ctx(ctx));
+
+    (void)reg;
+    return vq ? vq->set.size : 0;
+}
+
+static void queue_size_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    struct vq *vq = queue_settable(vpci_ctx(ctx));
+
+    (void)reg;
+    if (vq && is_pow2(v) && v <= vq->max) /* Q05, Q07; 4.1.4.3.1-d15 */
+        vq->set.size = (uint16_t)v;
+}
+
+static uint64_t queue_msix_vector_read(void *ctx, const struct reg *reg)
+{
+    struct vpci *vp = vpci_ctx(ctx);
+    const struct vq *vq = queue_now(vp);
+
+    (void)reg;
+    return vq ? vp->queue_vector[vq->index] : VIRTIO_NO_VECTOR;
+}
+
+static void queue_msix_vector_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    struct vpci *vp = vpci_ctx(ctx);
+    const struct vq *vq = queue_now(vp);
+
+    (void)reg;
+    if (vq)
+        vp->queue_vector[vq->index] = vpci_vector(vp, (uint16_t)v);
+}
+
+static uint64_t queue_enable_read(void *ctx, const struct reg *reg)
+{
+    const struct vq *vq = queue_now(vpci_ctx(ctx));
+
+    (void)reg;
+    return vq && vq->enabled;
+}
+
+static void queue_enable_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    struct vpci *vp = vpci_ctx(ctx);
+    struct vq *vq = queue_settable(vp);
+
+    (void)reg;
+    if (!vq || v != 1 || !(vp->dev->status & VIRTIO_S_FEATURES_OK))
+        return; /* Q16, Q17; before FEATURES_OK the layout of the ring is not known */
+    if (vq_enable(vq) < 0) {
+        log_limited(&vp->dev->log, LOG_WARN,
+                    "%s: queue %u not enabled: size %u, areas 0x%llx 0x%llx 0x%llx (2.7-d1)",
+                    vp->dev->name, vq->index, vq->set.size, (unsigned long long)vq->set.desc,
+                    (unsigned long long)vq->set.driver, (unsigned long long)vq->set.device);
+        return;
+    }
+    if (vp->dev->started)
+        loop_post(vp->dev->loop, &vq->again);
+}
+
+static uint64_t queue_notify_off_read(void *ctx, const struct reg *reg)
+{
+    const struct vq *vq = queue_now(vpci_ctx(ctx));
+
+    (void)reg;
+    return vq ? vq->index : 0;
+}
+
+/* The six halves of the addresses: arg / 2 says which, arg % 2 the half. */
+static uint64_t *queue_address(struct vq *vq, const struct reg *reg)
+{
+    uint64_t *const field[] = {&vq->set.desc, &vq->set.driver, &vq->set.device};
+
+    return field[reg->arg / 2];
+}
+
+static uint64_t queue_address_read(void *ctx, const struct reg *reg)
+{
+    struct vq *vq = queue_now(vpci_ctx(ctx));
+
+    return vq ? (*queue_address(vq, reg) >> (32 * (reg->arg % 2))) & UINT32_MAX : 0;
+}
+
+static void queue_address_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    struct vq *vq = queue_settable(vpci_ctx(ctx));
+    const unsigned shift = 32 * (reg->arg % 2);
+    uint64_t *field;
+
+    if (!vq)
+        return;
+    field = queue_address(vq, reg);
+    *field = (*field & ~((uint64_t)UINT32_MAX << shift)) | v << shift;
+}
+
+static uint64_t queue_reset_read(void *ctx, const struct reg *reg)
+{
+    const struct vq *vq = queue_now(vpci_ctx(ctx));
+
+    (void)reg;
+    return vq && vq->draining;
+}
+
+static void queue_reset_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    const struct vpci *vp = vpci_ctx(ctx);
+    const struct vq *vq = queue_now(vpci_ctx(ctx));
+
+    (void)reg;
+    if (v == 1 && vq && vq_live(vq) && vdev_has(vp->dev, VIRTIO_F_RING_RESET)) /* Q31 */
+        vdev_queue_reset(vp->dev, vq->index);
+}
+
+/* clang-format off */
+static const struct reg common_rows[] = {
+    {0x00, 4, 0, "device_feature_select", "4.1.4.3-d1", device_feature_select_read, device_feature_select_write},
+    {0x04, 4, 0, "device_feature", "4.1.4.3.1-d3", device_feature_read, NULL},
+    {0x08, 4, 0, "driver_feature_select", "4.1.4.3-d1", driver_feature_select_read, driver_feature_select_write},
+    {0x0c, 4, 0, "driver_feature", "4.1.4.3.1-d4", driver_feature_read, driver_feature_write},
+    {0x10, 2, 0, "config_msix_vector", "4.1.5.1.2.1-d6", config_msix_vector_read, config_msix_vector_write},
+    {0x12, 2, 0, "num_queues", "4.1.4.3-d4", num_queues_read, NULL},
+    {0x14, 1, 0, "device_status", "4.1.4.3.1-d7", device_status_read, device_status_write},
+    {0x15, 1, 0, "config_generation", "4.1.4.3.1-d6", config_generation_read, NULL},
+    {0x16, 2, 0, "queue_select", "4.1.4.3-d2", queue_select_read, queue_select_write},
+    {0x18, 2, 0, "queue_size", "4.1.4.3-d5", queue_size_read, queue_size_write},
+    {0x1a, 2, 0, "queue_msix_vector", "4.1.5.1.2.1-d6", queue_msix_vector_read, queue_msix_vector_write},
+    {0x1c, 2, 0, "queue_enable", "4.1.4.3.1-d8", queue_enable_read, queue_enable_write},
+    {0x1e, 2, 0, "queue_notify_off", "4.1.4.4-d1", queue_notify_off_read, NULL},
+    {0x20, 4, 0, "queue_desc_lo", "4.1.3.2-d1", queue_address_read, queue_address_write},
+    {0x24, 4, 1, "queue_desc_hi", "4.1.3.2-d1", queue_address_read, queue_address_write},
+    {0x28, 4, 2, "queue_driver_lo", "4.1.3.2-d1", queue_address_read, queue_address_write},
+    {0x2c, 4, 3, "queue_driver_hi", "4.1.3.2-d1", queue_address_read, queue_address_write},
+    {0x30, 4, 4, "queue_device_lo", "4.1.3.2-d1", queue_address_read, queue_address_write},
+    {0x34, 4, 5, "queue_device_hi", "4.1.3.2-d1", queue_address_read, queue_address_write},
+    {0x3a, 2, 0, "queue_reset", "4.1.4.3.1-d11", queue_reset_read, queue_reset_write},
+};
+/* clang-format on */
+
+const struct regs modern_common = {
+    .name = "common", .row = common_rows, .n = ARRAY_SIZE(common_rows), .size = COMMON_SIZE};
+
+static uint64_t isr_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return vpci_isr_take(vpci_ctx(ctx));
+}
+
+static const struct reg isr_rows[] = {{0x00, 1, 0, "isr_status", "4.1.4.5.1-d5", isr_read, NULL}};
+
+static const struct regs isr_regs = {
+    .name = "isr", .row = isr_rows, .n = ARRAY_SIZE(isr_rows), .size = 4};
+
+/* ---- the BAR ---- */
+
+static void modern_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
+{
+    const struct regs *config = vp->dev->type->config;
+    const uint64_t in = off % MODERN_REGION;
+
+    switch (off - in) {
+    case MODERN_COMMON:
+        regs_read(&modern_common, vp, &regs_little, in, data, len);
+        break;
+    case MODERN_ISR:
+        regs_read(&isr_regs, vp, &regs_little, in, data, len);
+        break;
+    case MODERN_DEVICE:
+        if (config) {
+            regs_read(config, vp->dev, &regs_little, in, data, len);
+            break;
+        }
+        memset(data, 0, len);
+        break;
+    default: /* doorbells are written, not read */
+        memset(data, 0, len);
+    }
+}
+
+/* The driver always may reset, and say so; all else needs this interface to be the active one. */
+static bool write_allowed(struct vpci *vp, uint64_t off, const void *data, unsigned len)
+{
+    const bool status = off == regs_find(&modern_common, 0x14)->off && len == 1;
+
+    if (status && *(const uint8_t *)data == 0)
+        return true;
+    return vpci_drive(vp, &modern_interface);
+}
+
+static void modern_write(struct vpci *vp, uint64_t off, const void *data, unsigned len)
+{
+    const struct regs *config = vp->dev->type->config;
+    const uint64_t in = off % MODERN_REGION;
+
+    if (!write_allowed(vp, off, data, len))
+        return;
+    switch (off - in) {
+    case MODERN_COMMON:
+        regs_write(&modern_common, vp, &regs_little, in, data, len);
+        break;
+    case MODERN_DEVICE:
+        if (config)
+            regs_write(config, vp->dev, &regs_little, in, data, len);
+        break;
+    case MODERN_NOTIFY:
+        if (in % MODERN_NOTIFY_STEP == 0)
+            vpci_doorbell(vp, (unsigned)(in / MODERN_NOTIFY_STEP));
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- capabilities ---- */
+
+static uint8_t *window_bytes(struct vpci *vp)
+{
+    return vp->func.cfg + vp->modern.window;
+}
+
+/* Does [off, off+len) touch pci_cfg_data, and do bar, offset and length name something that virtio
+ * put there? (P29, P31; 4.1.4.9.2-t1) */
+static bool window_aims(struct vpci *vp, unsigned off, unsigned len, uint64_t *at, unsigned *width)
+{
+    const unsigned data = vp->modern.window + VIRTIO_PCI_CAP_BYTES;
+    const uint8_t *cap = window_bytes(vp);
+    const uint32_t length = le32_load(cap + 12);
+
+    if (off >= data + 4 || off + len <= data)
+        return false;
+    *at = le32_load(cap + 8);
+    *width = length;
+    return cap[4] == VPCI_BAR_MODERN && (length == 1 || length == 2 || length == 4) &&
+           *at % length == 0 && range_ok(*at, length, MODERN_BAR_SIZE);
+}
+
+static void modern_cap_read(struct vpci *vp, unsigned off, unsigned len)
+{
+    uint8_t *data = window_bytes(vp) + VIRTIO_PCI_CAP_BYTES;
+    uint64_t at;
+    unsigned width;
+
+    if (off >= vp->modern.window + VIRTIO_PCI_CAP_BYTES_EXTRA ||
+        off + len <= vp->modern.window + VIRTIO_PCI_CAP_BYTES)
+        return;
+    memset(data, 0, 4);
+    if (window_aims(vp, off, len, &at, &width))
+        modern_read(vp, at, data, width);
+}
+
+static void modern_cap_written(struct vpci *vp, unsigned off, unsigned len)
+{
+    uint8_t data[4];
+    uint64_t at;
+    unsigned width;
+
+    if (!window_aims(vp, off, len, &at, &width))
+        return;
+    memcpy(data, window_bytes(vp) + VIRTIO_PCI_CAP_BYTES, sizeof(data));
+    modern_write(vp, at, data, width);
+}
+
+/* offset and length in the BAR; extra counts when len says so. Returns the capability's offset. */
+static int cap_add(struct vpci *vp, uint8_t type, uint32_t offset, uint32_t length, uint32_t extra)
+{
+    static const uint8_t window_rw[VIRTIO_PCI_CAP_BYTES_EXTRA - 2] = {
+        [2] = 0xff, /* bar */
+        [6] = 0xff, [7] = 0xff, [8] = 0xff, [9] = 0xff, /* offset */
+        [10] = 0xff, [11] = 0xff, [12] = 0xff, [13] = 0xff, /* length */
+        [14] = 0xff, [15] = 0xff, [16] = 0xff, [17] = 0xff, /* pci_cfg_data */
+    };
+    const bool window = type == VIRTIO_PCI_CAP_PCI;
+    const bool longer = window || type == VIRTIO_PCI_CAP_NOTIFY;
+    const struct virtio_pci_cap cap = {
+        .cap_len = longer ? VIRTIO_PCI_CAP_BYTES_EXTRA : VIRTIO_PCI_CAP_BYTES,
+        .cfg_type = type,
+        .bar = window ? 0 : VPCI_BAR_MODERN,
+        .offset = le32_make(offset),
+        .length = le32_make(length),
+        .extra = le32_make(extra),
+    };
+
+    return pci_cap_add(&vp->func, PCI_CAP_ID_VENDOR, &cap, window ? window_rw : NULL,
+                       cap.cap_len - 2U);
+}
+
+static int caps_add(struct vpci *vp)
+{
+    const struct regs *config = vp->dev->type->config;
+    const uint32_t notify = MODERN_NOTIFY_STEP * vp->dev->n_queues;
+    int ret = cap_add(vp, VIRTIO_PCI_CAP_COMMON, MODERN_COMMON, COMMON_SIZE, 0);
+
+    if (ret >= 0)
+        ret = cap_add(vp, VIRTIO_PCI_CAP_NOTIFY, MODERN_NOTIFY, notify, MODERN_NOTIFY_STEP);
+    if (ret >= 0)
+        ret = cap_add(vp, VIRTIO_PCI_CAP_ISR, MODERN_ISR, 1, 0);
+    if (ret >= 0 && config)
+        ret = cap_add(vp, VIRTIO_PCI_CAP_DEVICE, MODERN_DEVICE,
+                      (uint32_t)align_up(config->size, 4), 0);
+    if (ret >= 0)
+        ret = cap_add(vp, VIRTIO_PCI_CAP_PCI, 0, 0, 0);
+    if (ret >= 0)
+        vp->modern.window = (unsigned)ret;
+    return ret < 0 ? ret : 0;
+}
+
+static int modern_attach(struct vpci *vp, struct err *err)
+{
+    const unsigned n = vp->dev->n_queues;
+    int ret;
+
+    if (n > MODERN_REGION / MODERN_NOTIFY_STEP)
+        return err_set(err, EINVAL, "%s: %u queues are more than the notification area holds",
+                       vp->dev->name, n);
+    vp->modern.bell = calloc(n ? n : 1, sizeof(vp->modern.bell[0]));
+    if (!vp->modern.bell)
+        return err_errno(err, ENOMEM, "device %s", vp->dev->name);
+    for (unsigned i = 0; i < n; i++)
+        vp->modern.bell[i] = (struct bus_bell){.off = MODERN_NOTIFY + MODERN_NOTIFY_STEP * i,
+                                               .len = 0,
+                                               .fd = vp->bell[i].fd};
+    ret = pci_bar_add(&vp->func, VPCI_BAR_MODERN, PCI_BAR_MEM64, MODERN_BAR_SIZE, false,
+                      vp->modern.bell, n);
+    if (ret == 0)
+        ret = caps_add(vp);
+    return ret < 0 ? err_errno(err, -ret, "%s: no room for the virtio capabilities", vp->dev->name)
+                   : 0;
+}
+
+static void modern_identify(struct vpci *vp)
+{
+    const uint16_t id = (uint16_t)(VIRTIO_PCI_DEVICE_BASE + vp->dev->type->id);
+
+    pci_func_ids(&vp->func, VIRTIO_PCI_VENDOR, id, REVISION, vp->dev->type->class_code,
+                 VIRTIO_PCI_VENDOR, id); /* subsystem id >= 0x40: 4.1.2.1-d6 */
+}
+
+static void modern_reset(struct vpci *vp)
+{
+    vp->modern.device_feature_select = 0;
+    vp->modern.driver_feature_select = 0;
+    vp->modern.queue_select = 0;
+}
+
+const struct vinterface modern_interface = {
+    .name = "modern",
+    .needs_master = true,
+    .shows_failure = true,
+    .identify = modern_identify,
+    .attach = modern_attach,
+    .bar_read = modern_read,
+    .bar_write = modern_write,
+    .cap_read = modern_cap_read,
+    .cap_written = modern_cap_written,
+    .reset = modern_reset,
+    .bar = VPCI_BAR_MODERN,
+};

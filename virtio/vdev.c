@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the status and feature state machine, reset and failure, once for all device types.
+ * Refuses to know what a device does and how its driver reaches it.
+ */
+#include "virtio/vdev.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "virtio/vq.h"
+#include "vmm/base/bits.h"
+
+enum {
+    /* What a driver may write; the other bits are masked (T08). */
+    STATUS_DRIVER_BITS = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK |
+                         VIRTIO_S_FEATURES_OK | VIRTIO_S_FAILED,
+};
+
+static const struct vfeat_row reserved_rows[] = {
+    {VIRTIO_F_INDIRECT_DESC, "indirect_desc", "2.7.5.3", -1},
+    {VIRTIO_F_EVENT_IDX, "event_idx", "2.7.10", -1},
+    {VIRTIO_F_VERSION_1, "version_1", "6.2-d1", -1},
+    {VIRTIO_F_RING_RESET, "ring_reset", "2.6.1", -1},
+    {0, NULL, NULL, -1},
+};
+
+/* ---- making and freeing ---- */
+
+int vdev_queue_add(struct vdev *dev, uint16_t max, size_t extra)
+{
+    struct vq *more = realloc(dev->vq, (dev->n_queues + 1) * sizeof(*more));
+
+    if (!more)
+        return -ENOMEM;
+    dev->vq = more;
+    more[dev->n_queues] =
+        (struct vq){.dev = dev, .index = (uint16_t)dev->n_queues, .max = max, .extra = extra};
+    vq_defaults(&more[dev->n_queues]);
+    dev->n_queues++;
+    return 0;
+}
+
+/* Work of the loop: look at one queue. Spurious runs are harmless. */
+static void queue_look(void *arg)
+{
+    struct vq *vq = (struct vq *)arg;
+
+    if (vdev_runs(vq->dev) && vq_live(vq))
+        vq->dev->type->kick(vq->dev, vq);
+}
+
+struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct loop *loop,
+                      const struct gmem *mem, const void *conf, struct err *err)
+{
+    struct vdev *dev = calloc(1, sizeof(*dev));
+    int ret = -ENOMEM;
+
+    if (!dev || !(dev->state = calloc(1, type->state_size ? type->state_size : 1))) {
+        err_errno(err, ENOMEM, "device %s", name);
+        free(dev);
+        return NULL;
+    }
+    dev->type = type;
+    dev->name = name;
+    dev->loop = loop;
+    dev->mem = mem;
+    dev->dma_off = true; /* until the bus says otherwise */
+    loop_lock(loop);
+    ret = type->open(dev, conf, err);
+    if (ret == 0) {
+        for (unsigned i = 0; i < dev->n_queues; i++)
+            dev->vq[i].again = (struct loop_work){.fn = queue_look, .arg = &dev->vq[i]};
+        for (const struct vfeat_row *row = reserved_rows; row->name; row++)
+            vfeat_add(&dev->offered, row->bit);
+        type->offer(dev, &dev->offered);
+    }
+    loop_unlock(loop);
+    if (ret < 0) {
+        free(dev->vq);
+        free(dev->state);
+        free(dev);
+        return NULL;
+    }
+    return dev;
+}
+
+void vdev_free(struct vdev *dev)
+{
+    if (!dev)
+        return;
+    dev->type->close(dev);
+    for (unsigned i = 0; i < dev->n_queues; i++) {
+        loop_cancel(dev->loop, &dev->vq[i].again);
+        vq_done(&dev->vq[i]);
+    }
+    free(dev->vq);
+    free(dev->state);
+    free(dev);
+}
+
+/* ---- features ---- */
+
+static const struct vfeat_row *feature_row(const struct vfeat_row *row, unsigned bit)
+{
+    for (; row && row->name; row++)
+        if (row->bit == bit)
+            return row;
+    return NULL;
+}
+
+const char *vdev_feature_name(const struct vdev *dev, unsigned bit, char buf[16])
+{
+    const struct vfeat_row *row = feature_row(reserved_rows, bit);
+
+    if (!row)
+        row = feature_row(dev->type->features, bit);
+    if (row)
+        return row->name;
+    snprintf(buf, 16, "bit %u", bit);
+    return buf;
+}
+
+uint32_t vdev_offered_word(const struct vdev *dev, uint32_t select)
+{
+    return select < VDEV_FEATURE_WORDS ? dev->offered.word[select] : 0;
+}
+
+uint32_t vdev_driver_word(const struct vdev *dev, uint32_t select)
+{
+    return select < VDEV_FEATURE_WORDS ? dev->driver.word[select] & dev->offered.word[select] : 0;
+}
+
+void vdev_driver_word_set(struct vdev *dev, uint32_t select, uint32_t bits)
+{
+    if (select >= VDEV_FEATURE_WORDS || dev->resetting || (dev->status & VIRTIO_S_FEATURES_OK))
+        return;
+    dev->driver.word[select] = bits;
+}
+
+static bool features_fit(const struct vdev *dev, const struct vfeat *f)
+{
+    char a[16], b[16];
+
+    for (unsigned i = 0; i < VDEV_FEATURE_WORDS; i++)
+        if (f->word[i] & ~dev->offered.word[i])
+            return false;
+    for (const struct vfeat_row *row = dev->type->features; row && row->name; row++) {
+        if (row->needs < 0 || !vfeat_has(f, row->bit) || vfeat_has(f, (unsigned)row->needs))
+            continue;
+        log_msg(LOG_INFO, "%s: driver accepted %s without %s (%s)", dev->name,
+                vdev_feature_name(dev, row->bit, a),
+                vdev_feature_name(dev, (unsigned)row->needs, b), row->clause);
+        return false;
+    }
+    return true;
+}
+
+bool vdev_negotiate(struct vdev *dev)
+{
+    const struct vfeat f = dev->driver;
+
+    if (!features_fit(dev, &f) || (dev->type->accept && !dev->type->accept(dev, &f)))
+        return false;
+    dev->accepted = f;
+    return true;
+}
+
+/* ---- status ---- */
+
+static void device_stop(struct vdev *dev)
+{
+    if (!dev->started)
+        return;
+    dev->started = false;
+    if (dev->type->stop)
+        dev->type->stop(dev, NULL);
+}
+
+/* Buffers may have been made available while nobody looked. */
+static void queues_look_soon(struct vdev *dev)
+{
+    for (unsigned i = 0; i < dev->n_queues; i++)
+        if (vq_live(&dev->vq[i]))
+            loop_post(dev->loop, &dev->vq[i].again);
+}
+
+void vdev_start(struct vdev *dev)
+{
+    int ret;
+
+    if (dev->started || dev->broken || dev->resetting)
+        return;
+    dev->started = true;
+    ret = dev->type->start ? dev->type->start(dev) : 0;
+    if (ret < 0) {
+        vdev_fail(dev, "2.1.2-d3", "cannot start: error %d", -ret);
+        return;
+    }
+    queues_look_soon(dev);
+}
+
+void vdev_status_write(struct vdev *dev, uint8_t value)
+{
+    unsigned set;
+
+    if (!value) {
+        vdev_reset(dev);
+        return;
+    }
+    value &= STATUS_DRIVER_BITS;
+    if (dev->resetting || (dev->status & STATUS_DRIVER_BITS & ~value))
+        return; /* bits go only by reset (2.1.1-t2; T02) */
+    set = value & ~dev->status;
+    if ((set & VIRTIO_S_FEATURES_OK) &&
+        (!vfeat_has(&dev->driver, VIRTIO_F_VERSION_1) || !vdev_negotiate(dev)))
+        set &= ~(unsigned)VIRTIO_S_FEATURES_OK; /* 2.2.2-d3, 6.2-d2 */
+    if ((set & VIRTIO_S_DRIVER_OK) && !((dev->status | set) & VIRTIO_S_FEATURES_OK))
+        set &= ~(unsigned)VIRTIO_S_DRIVER_OK; /* T01 */
+    dev->status |= (uint8_t)set;
+    if (dev->status & VIRTIO_S_FAILED)
+        device_stop(dev);
+    else if (set & VIRTIO_S_DRIVER_OK)
+        vdev_start(dev);
+}
+
+void vdev_fail(struct vdev *dev, const char *clause, const char *fmt, ...)
+{
+    va_list ap;
+    char why[256];
+
+    if (dev->broken)
+        return;
+    dev->broken = true;
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    log_limited(&dev->log, LOG_WARN, "%s: %s (%s); device stopped until its driver resets it",
+                dev->name, why, clause);
+    dev->status |= VIRTIO_S_NEEDS_RESET;
+    if ((dev->status & VIRTIO_S_DRIVER_OK) && dev->up.failed)
+        dev->up.failed(dev);
+}
+
+void vdev_config_changed(struct vdev *dev)
+{
+    dev->generation++;
+    if (dev->started && !dev->broken && dev->up.config_interrupt)
+        dev->up.config_interrupt(dev);
+}
+
+/* ---- reset ---- */
+
+static void reset_end(struct vdev *dev)
+{
+    for (unsigned i = 0; i < dev->n_queues; i++) {
+        loop_cancel(dev->loop, &dev->vq[i].again);
+        vq_defaults(&dev->vq[i]);
+    }
+    dev->driver = (struct vfeat){{0}};
+    dev->accepted = (struct vfeat){{0}};
+    dev->order = ORDER_LITTLE;
+    dev->status = 0;
+    dev->broken = false;
+    dev->resetting = false;
+    if (dev->up.reset_done)
+        dev->up.reset_done(dev);
+    loop_wake(dev->loop);
+}
+
+void vdev_reset(struct vdev *dev)
+{
+    if (dev->resetting)
+        return;
+    dev->resetting = true;
+    dev->in_flight++; /* ours: chains retired below must not end the reset too early */
+    device_stop(dev);
+    for (unsigned i = 0; i < dev->n_queues; i++)
+        vq_disable(&dev->vq[i]);
+    dev->in_flight--;
+    if (!dev->in_flight)
+        reset_end(dev);
+}
+
+void vdev_retired(struct vdev *dev)
+{
+    if (dev->resetting && !dev->in_flight)
+        reset_end(dev);
+}
+
+void vdev_queue_reset(struct vdev *dev, unsigned index)
+{
+    struct vq *vq = &dev->vq[index];
+
+    vq->draining = true; /* nothing is fetched from here on */
+    if (dev->started && dev->type->stop)
+        dev->type->stop(dev, vq);
+    vq_disable(vq);
+}
+
+/* ---- doorbells and the bus ---- */
+
+void vdev_kick(struct vdev *dev, unsigned index)
+{
+    if (index >= dev->n_queues)
+        return;
+    dev->vq[index].stats.kicks++;
+    queue_look(&dev->vq[index]);
+}
+
+void vdev_dma_allow(struct vdev *dev, bool allow)
+{
+    if (dev->dma_off == !allow)
+        return;
+    dev->dma_off = !allow;
+    if (allow)
+        queues_look_soon(dev); /* kicks that came meanwhile (P19) */
+}

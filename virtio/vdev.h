@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtio device: what a device type is, and the status and feature state machine that all
+ * types share. A device type is one const table; it never sees how the driver reaches it.
+ *
+ * Everything here runs under the lock of the device's loop: register accesses take it on a vCPU
+ * thread, doorbells and host events on the loop's thread. Device code holds no lock of its own.
+ */
+#ifndef VIRTIO_VDEV_H
+#define VIRTIO_VDEV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio/spec.h"
+#include "vmm/base/err.h"
+#include "vmm/base/gmem.h"
+#include "vmm/base/loop.h"
+#include "vmm/base/regs.h"
+
+struct vdev;
+struct vq;
+
+enum {
+    VDEV_FEATURE_BITS = 128,
+    VDEV_FEATURE_WORDS = VDEV_FEATURE_BITS / 32, /* words beyond read 0 and ignore writes (F04) */
+};
+
+/* A set of feature bits. */
+struct vfeat {
+    uint32_t word[VDEV_FEATURE_WORDS];
+};
+
+static inline bool vfeat_has(const struct vfeat *f, unsigned bit)
+{
+    return f->word[bit / 32] >> (bit % 32) & 1;
+}
+
+static inline void vfeat_add(struct vfeat *f, unsigned bit)
+{
+    f->word[bit / 32] |= UINT32_C(1) << (bit % 32);
+}
+
+static inline void vfeat_del(struct vfeat *f, unsigned bit)
+{
+    f->word[bit / 32] &= ~(UINT32_C(1) << (bit % 32));
+}
+
+/* A feature's name and what it needs; tables of these end with a NULL name. */
+struct vfeat_row {
+    uint8_t bit;
+    const char *name;   /* the specification's, lower case without prefix: "event_idx" */
+    const char *clause; /* of the dependency, or of the bit */
+    int8_t needs;       /* another bit without which this one is refused (2.2.2-d3), or -1 */
+};
+
+/*
+ * A device type. All callbacks run locked; open and close before and after the machine runs.
+ * conf: what the machine built from the user's options, of a type that the device's header names.
+ */
+struct virtio_type {
+    const char *name;    /* "blk" */
+    uint16_t id;         /* virtio device id */
+    uint32_t class_code; /* PCI class, 24 bits */
+    size_t state_size;   /* bytes of dev->state, zeroed */
+    const struct vfeat_row *features; /* every bit that the type knows: names and dependencies */
+    const struct regs *config;        /* device configuration, ctx is the vdev; NULL: none */
+
+    /* Take over host resources, add queues with vdev_queue_add(). 0 or -errno with err filled. */
+    int (*open)(struct vdev *dev, const void *conf, struct err *err);
+    /* Add the bits that this instance offers to *f; the reserved ones are already in it. */
+    void (*offer)(struct vdev *dev, struct vfeat *f);
+    /* May be NULL. Dependencies in the features table hold already; false refuses FEATURES_OK. */
+    bool (*accept)(struct vdev *dev, const struct vfeat *f);
+    /* The driver is ready; queues are live. May be NULL. 0, or -errno to fail the device. */
+    int (*start)(struct vdev *dev);
+    /* Queue vq may have new buffers; spurious calls happen (2.7.10.2-d5). */
+    void (*kick)(struct vdev *dev, struct vq *vq);
+    /*
+     * Take no more buffers (pop gives none from here on); cancel host I/O where that is possible.
+     * Chains held without host I/O behind them are given back with vq_forget() before it returns;
+     * the others as their I/O ends. only: one queue is reset, NULL: all. May be NULL.
+     */
+    void (*stop)(struct vdev *dev, struct vq *only);
+    /* Free what open took. No I/O is in flight. */
+    void (*close)(struct vdev *dev);
+};
+
+/* How a device reaches its driver: filled by vpci. */
+struct vdev_up {
+    void (*queue_interrupt)(struct vdev *dev, unsigned index);
+    void (*config_interrupt)(struct vdev *dev);
+    /* vdev_fail() set DEVICE_NEEDS_RESET after DRIVER_OK. */
+    void (*failed)(struct vdev *dev);
+    /* The reset of one queue is complete (2.6.1.1.1-d3). */
+    void (*queue_reset_done)(struct vdev *dev, unsigned index);
+    /* The reset that vdev_reset() began is complete. */
+    void (*reset_done)(struct vdev *dev);
+    void *ctx;
+};
+
+struct vdev {
+    const struct virtio_type *type;
+    const char *name; /* for messages: "disk0" */
+    void *state;      /* the type's */
+    struct loop *loop;
+    const struct gmem *mem;
+    struct vdev_up up;
+
+    struct vq *vq;
+    unsigned n_queues;
+
+    struct vfeat offered;
+    struct vfeat driver; /* as the driver wrote them; what counts is `accepted` */
+    struct vfeat accepted; /* valid from FEATURES_OK to reset, else empty */
+    enum byte_order order; /* of rings and requests on the path that drives the device */
+    uint8_t status;
+    bool started;   /* between start and stop */
+    bool broken;    /* vdev_fail(): nothing is fetched until reset */
+    bool resetting; /* reset began, I/O still in flight */
+    bool dma_off;   /* the bus forbids it to reach memory (P19) */
+    uint32_t generation;
+    unsigned in_flight; /* chains popped and not yet pushed, all queues */
+    struct log_limit log;
+};
+
+/*
+ * Make a device: calls type->open, then computes what it offers. name must outlive it. NULL with
+ * err filled. The caller sets dev->up before the machine runs.
+ */
+struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct loop *loop,
+                      const struct gmem *mem, const void *conf, struct err *err);
+/* The loop has stopped, or the lock is held; no I/O is in flight. NULL is fine. */
+void vdev_free(struct vdev *dev);
+
+/* From open: add the next queue, at most max entries (a power of two), with extra bytes of the
+ * type's own per chain. */
+int vdev_queue_add(struct vdev *dev, uint16_t max, size_t extra);
+
+/* ---- for device types ---- */
+
+static inline bool vdev_has(const struct vdev *dev, unsigned feature)
+{
+    return vfeat_has(&dev->accepted, feature);
+}
+
+static inline bool vdev_offers(const struct vdev *dev, unsigned feature)
+{
+    return vfeat_has(&dev->offered, feature);
+}
+
+/*
+ * The driver broke a rule such that the device cannot go on: log once per reset, stop fetching,
+ * DEVICE_NEEDS_RESET (2.1.2-d3) and, once DRIVER_OK, a configuration interrupt (2.1.2-d4).
+ * clause: an id of conformance.tsv. Everything is ignored until the driver resets.
+ */
+void vdev_fail(struct vdev *dev, const char *clause, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The device changed its configuration: new generation, configuration interrupt once DRIVER_OK. */
+void vdev_config_changed(struct vdev *dev);
+
+/* ---- for interfaces ---- */
+
+/* Word `select` of the offered bits; 0 beyond the last. */
+uint32_t vdev_offered_word(const struct vdev *dev, uint32_t select);
+/* As read back: what the driver wrote, less what was not offered (4.1.4.3.1-d4). */
+uint32_t vdev_driver_word(const struct vdev *dev, uint32_t select);
+/* Ignored once FEATURES_OK is set (F02). */
+void vdev_driver_word_set(struct vdev *dev, uint32_t select, uint32_t bits);
+
+/*
+ * Settle the features that the driver wrote: subset of the offered ones, dependencies, the type's
+ * own view. true: they are `accepted` from now on. Does not touch status.
+ */
+bool vdev_negotiate(struct vdev *dev);
+
+/* A write to device_status by the rules of 1.x: 0 resets, bits are only ever added, FEATURES_OK
+ * and DRIVER_OK are granted or not. */
+void vdev_status_write(struct vdev *dev, uint8_t value);
+
+/* Go live, as at DRIVER_OK. */
+void vdev_start(struct vdev *dev);
+
+/*
+ * Reset. Complete when it returns unless I/O is in flight: then dev->resetting stays true, status
+ * keeps its value, and the last completion ends it (2.4.1-d1..d3; T04).
+ */
+void vdev_reset(struct vdev *dev);
+
+/* Memory may (not) be reached from now on; buffers that waited are looked at. */
+void vdev_dma_allow(struct vdev *dev, bool allow);
+
+/* A doorbell: looks at the queue, if there is one and it is live. On the loop. */
+void vdev_kick(struct vdev *dev, unsigned index);
+
+/* May the device fetch buffers now? */
+static inline bool vdev_runs(const struct vdev *dev)
+{
+    return dev->started && !dev->broken && !dev->resetting && !dev->dma_off;
+}
+
+/* vq.c tells that a chain has been retired, so that a pending reset can end. */
+void vdev_retired(struct vdev *dev);
+
+/* Reset queue index alone, as with RING_RESET (2.6.1); vq->draining while I/O is in flight. */
+void vdev_queue_reset(struct vdev *dev, unsigned index);
+
+/* Name of a feature bit for messages: from the type's table or the reserved ones; never NULL. */
+const char *vdev_feature_name(const struct vdev *dev, unsigned bit, char buf[16]);
+
+#endif

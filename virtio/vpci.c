@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns what the interfaces of a virtio PCI function share: doorbells, vectors, ISR, INTx, and the
+ * order of things at reset. Refuses to know registers.
+ */
+#include "virtio/vpci.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "vmm/base/bits.h"
+
+static struct vpci *vpci_of(struct pci_func *func)
+{
+    return (struct vpci *)func->ctx;
+}
+
+/* ---- towards the driver: interrupts ---- */
+
+static void vector_fire(struct vpci *vp, uint16_t vector)
+{
+    if (vector != VIRTIO_NO_VECTOR)
+        msix_notify(vp->func.msix, vector);
+}
+
+static void isr_set(struct vpci *vp, uint8_t bits)
+{
+    vp->isr |= bits;
+    pci_intx_set(&vp->func, vp->isr != 0);
+}
+
+static void up_queue_interrupt(struct vdev *dev, unsigned index)
+{
+    struct vpci *vp = (struct vpci *)dev->up.ctx;
+
+    if (pci_msix_enabled(&vp->func))
+        vector_fire(vp, vp->queue_vector[index]); /* 4.1.5.3-d1 */
+    else
+        isr_set(vp, VIRTIO_ISR_QUEUE);
+}
+
+static void up_config_interrupt(struct vdev *dev)
+{
+    struct vpci *vp = (struct vpci *)dev->up.ctx;
+
+    isr_set(vp, VIRTIO_ISR_CONFIG); /* with MSI-X too: 4.1.4.5.1-d2 */
+    if (pci_msix_enabled(&vp->func))
+        vector_fire(vp, vp->config_vector);
+}
+
+static void up_failed(struct vdev *dev)
+{
+    const struct vpci *vp = (const struct vpci *)dev->up.ctx;
+
+    if (vp->active && vp->active->shows_failure)
+        up_config_interrupt(dev);
+}
+
+static void up_queue_reset_done(struct vdev *dev, unsigned index)
+{
+    ((struct vpci *)dev->up.ctx)->queue_vector[index] = VIRTIO_NO_VECTOR;
+}
+
+/* Which interface is driven decides whether bus mastering counts. */
+static void dma_update(struct vpci *vp)
+{
+    const bool needs = !vp->active || vp->active->needs_master;
+
+    vdev_dma_allow(vp->dev, !needs || pci_is_master(&vp->func));
+}
+
+static void up_reset_done(struct vdev *dev)
+{
+    struct vpci *vp = (struct vpci *)dev->up.ctx;
+
+    vp->isr = 0;
+    pci_intx_set(&vp->func, false);
+    vp->config_vector = VIRTIO_NO_VECTOR; /* 4.1.5.1.2.1-d7 */
+    for (unsigned i = 0; i < dev->n_queues; i++)
+        vp->queue_vector[i] = VIRTIO_NO_VECTOR;
+    msix_clear_pending(vp->func.msix); /* 2.4.1-d2 */
+    for (unsigned i = 0; i < vp->ifs->n; i++)
+        vp->ifs->list[i]->reset(vp);
+    vp->active = NULL;
+    dma_update(vp);
+}
+
+/* ---- from the bus ---- */
+
+static const struct vinterface *interface_at(const struct vpci *vp, unsigned bar)
+{
+    for (unsigned i = 0; i < vp->ifs->n; i++)
+        if (vp->ifs->list[i]->bar == bar)
+            return vp->ifs->list[i];
+    return NULL;
+}
+
+static void func_bar_read(struct pci_func *func, unsigned bar, uint64_t off, void *data,
+                          unsigned len)
+{
+    struct vpci *vp = vpci_of(func);
+    const struct vinterface *itf = interface_at(vp, bar);
+
+    if (itf)
+        itf->bar_read(vp, off, data, len);
+}
+
+static void func_bar_write(struct pci_func *func, unsigned bar, uint64_t off, const void *data,
+                           unsigned len)
+{
+    struct vpci *vp = vpci_of(func);
+    const struct vinterface *itf = interface_at(vp, bar);
+
+    if (itf)
+        itf->bar_write(vp, off, data, len);
+}
+
+static void func_cap_read(struct pci_func *func, unsigned off, unsigned len)
+{
+    struct vpci *vp = vpci_of(func);
+
+    for (unsigned i = 0; i < vp->ifs->n; i++)
+        if (vp->ifs->list[i]->cap_read)
+            vp->ifs->list[i]->cap_read(vp, off, len);
+}
+
+static void func_cap_written(struct pci_func *func, unsigned off, unsigned len)
+{
+    struct vpci *vp = vpci_of(func);
+
+    for (unsigned i = 0; i < vp->ifs->n; i++)
+        if (vp->ifs->list[i]->cap_written)
+            vp->ifs->list[i]->cap_written(vp, off, len);
+}
+
+static void func_master_changed(struct pci_func *func, bool on)
+{
+    (void)on;
+    dma_update(vpci_of(func));
+}
+
+static void func_msix_changed(struct pci_func *func, bool enabled)
+{
+    const struct vpci *vp = vpci_of(func);
+
+    (void)enabled;
+    pci_intx_set(func, vp->isr != 0); /* 4.1.4.5.1-d4 counts while MSI-X is off */
+}
+
+static const struct pci_ops vpci_ops = {
+    .bar_read = func_bar_read,
+    .bar_write = func_bar_write,
+    .cap_read = func_cap_read,
+    .cap_written = func_cap_written,
+    .master_changed = func_master_changed,
+    .msix_changed = func_msix_changed,
+};
+
+/* ---- for interfaces ---- */
+
+bool vpci_drive(struct vpci *vp, const struct vinterface *itf)
+{
+    if (vp->dev->broken || vp->dev->resetting)
+        return false; /* T13 */
+    if (!vp->active) {
+        vp->active = itf;
+        dma_update(vp);
+    }
+    return vp->active == itf;
+}
+
+uint8_t vpci_isr_take(struct vpci *vp)
+{
+    const uint8_t isr = vp->isr;
+
+    vp->isr = 0;
+    pci_intx_set(&vp->func, false);
+    return isr;
+}
+
+uint16_t vpci_vector(const struct vpci *vp, uint16_t v)
+{
+    return v < msix_vectors(vp->func.msix) ? v : VIRTIO_NO_VECTOR; /* 4.1.5.1.2.1-d9 */
+}
+
+void vpci_doorbell(struct vpci *vp, unsigned queue)
+{
+    if (queue < vp->dev->n_queues)
+        doorbell_ring(&vp->bell[queue]);
+}
+
+static void doorbell_rung(void *ctx, unsigned index)
+{
+    vdev_kick(((struct vpci *)ctx)->dev, index);
+}
+
+/* ---- making and freeing ---- */
+
+static int doorbells_open(struct vpci *vp, struct err *err)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < vp->dev->n_queues; i++)
+        vp->bell[i] = (struct doorbell){.fd = -1, .index = i, .rung = doorbell_rung, .ctx = vp};
+    for (unsigned i = 0; ret == 0 && i < vp->dev->n_queues; i++)
+        ret = doorbell_open(&vp->bell[i], vp->dev->loop, err);
+    return ret;
+}
+
+static int interfaces_attach(struct vpci *vp, struct err *err)
+{
+    for (unsigned i = 0; i < vp->ifs->n; i++) {
+        int ret = vp->ifs->list[i]->attach(vp, err);
+
+        if (ret < 0)
+            return ret;
+    }
+    vp->ifs->list[vp->ifs->n - 1]->identify(vp);
+    return 0;
+}
+
+static int vpci_build(struct vpci *vp, struct irqs *irqs, struct err *err)
+{
+    struct vdev *dev = vp->dev;
+    int ret;
+
+    vp->queue_vector = calloc(dev->n_queues ? dev->n_queues : 1, sizeof(vp->queue_vector[0]));
+    vp->bell = calloc(dev->n_queues ? dev->n_queues : 1, sizeof(vp->bell[0]));
+    if (!vp->queue_vector || !vp->bell)
+        return err_errno(err, ENOMEM, "device %s", dev->name);
+    dev->up = (struct vdev_up){up_queue_interrupt, up_config_interrupt, up_failed,
+                               up_queue_reset_done, up_reset_done, vp};
+    pci_func_init(&vp->func, dev->name, dev->loop, &vpci_ops, vp);
+    ret = doorbells_open(vp, err);
+    if (ret == 0)
+        ret = pci_msix_add(&vp->func, irqs,
+                           (unsigned)min_u64(dev->n_queues + 1, MSIX_MAX_VECTORS), VPCI_BAR_MSIX,
+                           err);
+    if (ret == 0)
+        ret = interfaces_attach(vp, err);
+    if (ret == 0)
+        pci_intx_add(&vp->func);
+    return ret;
+}
+
+struct vpci *vpci_new(struct pci_root *root, struct irqs *irqs, struct vdev *dev,
+                      const struct vinterfaces *ifs, int devfn, struct err *err)
+{
+    struct vpci *vp = calloc(1, sizeof(*vp));
+    int ret;
+
+    if (!vp) {
+        err_errno(err, ENOMEM, "device %s", dev->name);
+        vdev_free(dev);
+        return NULL;
+    }
+    vp->dev = dev;
+    vp->ifs = ifs;
+    loop_lock(dev->loop);
+    ret = vpci_build(vp, irqs, err);
+    if (ret == 0)
+        ret = pci_func_plug(root, &vp->func, devfn, err);
+    if (ret == 0)
+        up_reset_done(dev); /* every register as after reset */
+    loop_unlock(dev->loop);
+    if (ret < 0) {
+        vpci_free(vp);
+        return NULL;
+    }
+    return vp;
+}
+
+void vpci_free(struct vpci *vp)
+{
+    if (!vp)
+        return;
+    pci_func_unplug(&vp->func); /* first: the bus knows the doorbells */
+    for (unsigned i = 0; vp->bell && i < vp->dev->n_queues; i++)
+        doorbell_close(&vp->bell[i]);
+    vdev_free(vp->dev);
+    free(vp->modern.bell);
+    free(vp->bell);
+    free(vp->queue_vector);
+    free(vp);
+}
+
+bool vpci_reset_wait(struct vpci *vp, uint64_t deadline_ns)
+{
+    struct vdev *dev = vp->dev;
+    bool done;
+
+    loop_lock(dev->loop);
+    vdev_reset(dev);
+    while (dev->resetting && loop_wait(dev->loop, deadline_ns))
+        continue;
+    done = !dev->resetting;
+    loop_unlock(dev->loop);
+    return done;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtio device on PCI: what all interfaces of one function share. The function has a list of
+ * interfaces, each a const table that owns its identity, BARs, capabilities and registers; which
+ * one a driver uses is settled by what it drives first after a reset.
+ */
+#ifndef VIRTIO_VPCI_H
+#define VIRTIO_VPCI_H
+
+#include "virtio/vdev.h"
+#include "virtio/vq.h"
+#include "vmm/bus/doorbell.h"
+#include "vmm/bus/pci.h"
+
+struct vpci;
+
+/* BARs of a virtio function, the same whichever interfaces it has. */
+enum { VPCI_BAR_IO = 0, VPCI_BAR_MSIX = 1, VPCI_BAR_MODERN = 4 };
+
+struct vinterface {
+    const char *name;
+    bool needs_master;   /* reaches memory only while bus mastering is on */
+    bool shows_failure;  /* has a bit for DEVICE_NEEDS_RESET */
+    /* Can it serve this type at all? NULL: every type. */
+    bool (*serves)(const struct virtio_type *type);
+    /* Set PCI ids. The last interface in the list that serves the type has the word. */
+    void (*identify)(struct vpci *vp);
+    /* Add BARs and capabilities. 0 or -errno with err filled. */
+    int (*attach)(struct vpci *vp, struct err *err);
+    /* Accesses to its BAR, and to its capability bodies (may be NULL). */
+    void (*bar_read)(struct vpci *vp, uint64_t off, void *data, unsigned len);
+    void (*bar_write)(struct vpci *vp, uint64_t off, const void *data, unsigned len);
+    void (*cap_read)(struct vpci *vp, unsigned off, unsigned len);
+    void (*cap_written)(struct vpci *vp, unsigned off, unsigned len);
+    /* Its registers as after reset. */
+    void (*reset)(struct vpci *vp);
+    unsigned bar;
+};
+
+/* Interfaces, in order of attachment. */
+struct vinterfaces {
+    const char *name; /* "modern" */
+    unsigned n;
+    const struct vinterface *list[2];
+};
+
+struct vpci {
+    struct pci_func func;
+    struct vdev *dev;
+    const struct vinterfaces *ifs;
+    const struct vinterface *active; /* since the last reset; NULL: none driven yet */
+    struct doorbell *bell;           /* per queue */
+    uint8_t isr;
+    uint16_t config_vector;
+    uint16_t *queue_vector; /* per queue */
+    /* modern.c's registers: */
+    struct {
+        uint32_t device_feature_select, driver_feature_select;
+        uint16_t queue_select;
+        unsigned window; /* PCI_CFG capability's offset */
+        struct bus_bell *bell; /* addresses of the doorbells in its BAR */
+    } modern;
+};
+
+/*
+ * Put dev on PCI with the given interfaces and plug it at the next free place (devfn -1) or at
+ * devfn. Takes dev over, freed with vpci_free(). vectors: 0 for the default, one per queue and one
+ * for configuration changes. NULL with err filled (dev is then freed too).
+ */
+struct vpci *vpci_new(struct pci_root *root, struct irqs *irqs, struct vdev *dev,
+                      const struct vinterfaces *ifs, int devfn, struct err *err);
+void vpci_free(struct vpci *vp);
+
+/* Begin a reset as at machine reset, and wait until it is complete. Takes the lock itself.
+ * deadline_ns on clock_ns(), 0 for none; false when I/O was still in flight then. */
+bool vpci_reset_wait(struct vpci *vp, uint64_t deadline_ns);
+
+/* ---- for interfaces, locked ---- */
+
+/* Called on every register write of an interface: the first after a reset makes it the active one.
+ * false: another one is active, the write is to be ignored. */
+bool vpci_drive(struct vpci *vp, const struct vinterface *itf);
+
+/* Read and clear the ISR, drop INTx (4.1.4.5.1-d5). */
+uint8_t vpci_isr_take(struct vpci *vp);
+
+/* What a driver writes to a vector register becomes what it reads back: v, or NO_VECTOR. */
+uint16_t vpci_vector(const struct vpci *vp, uint16_t v);
+
+/* Ring the doorbell of a queue that was written by an exit; out of range is ignored (Q20). */
+void vpci_doorbell(struct vpci *vp, unsigned queue);
+
+#endif

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns what every ring layout shares: chains and their memory, counting what is in flight, enable
+ * and disable, fair turns. The one place where a layout is chosen. Refuses to read a ring itself.
+ */
+#include "virtio/vq.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "vmm/base/bits.h"
+
+enum { CHAIN_IOV_FIRST = 4 }; /* pieces that most chains need */
+
+/* The chain, then the device type's own bytes. */
+static size_t chain_bytes(void)
+{
+    return align_up(sizeof(struct vq_chain), _Alignof(max_align_t));
+}
+
+void *vq_chain_extra(struct vq_chain *chain)
+{
+    return (uint8_t *)chain + chain_bytes();
+}
+
+/* ---- enable and disable ---- */
+
+void vq_defaults(struct vq *vq)
+{
+    vq->set = (struct vq_settings){.size = vq->max};
+    vq->enabled = false;
+    vq->unpublished = 0;
+}
+
+static void slots_free(struct vq *vq)
+{
+    for (unsigned i = 0; vq->slot && i < vq->n_slots; i++) {
+        if (!vq->slot[i])
+            continue;
+        free(vq->slot[i]->iov);
+        free(vq->slot[i]);
+    }
+    free(vq->slot);
+    vq->slot = NULL;
+    vq->n_slots = 0;
+}
+
+static void ring_close(struct vq *vq)
+{
+    if (vq->ops)
+        vq->ops->close(vq);
+    vq->ops = NULL;
+    vq->ring = NULL;
+    slots_free(vq);
+}
+
+int vq_enable(struct vq *vq)
+{
+    int ret;
+
+    if (vq->enabled || vq->ops || !is_pow2(vq->set.size) || vq->set.size > vq->max)
+        return -EINVAL;
+    vq->slot = calloc(vq->set.size, sizeof(vq->slot[0]));
+    if (!vq->slot)
+        return -ENOMEM;
+    vq->n_slots = vq->set.size;
+    vq->ops = &vq_split_ops;
+    ret = vq->ops->open(vq);
+    if (ret < 0) {
+        vq->ops = NULL;
+        slots_free(vq);
+        return ret;
+    }
+    vq->enabled = true;
+    return 0;
+}
+
+/* The last chain came back, or there was none: the ring is gone. */
+static void disable_end(struct vq *vq)
+{
+    const bool alone = vq->draining;
+
+    ring_close(vq);
+    vq->draining = false;
+    if (!alone || vq->dev->resetting)
+        return;
+    vq_defaults(vq);
+    if (vq->dev->up.queue_reset_done)
+        vq->dev->up.queue_reset_done(vq->dev, vq->index);
+}
+
+void vq_disable(struct vq *vq)
+{
+    loop_cancel(vq->dev->loop, &vq->again);
+    if (!vq->draining)
+        vq->enabled = false;
+    if (!vq->in_flight)
+        disable_end(vq);
+}
+
+void vq_done(struct vq *vq)
+{
+    ring_close(vq);
+}
+
+/* ---- chains ---- */
+
+struct vq_chain *vq_chain_take(struct vq *vq, uint16_t id)
+{
+    struct vq_chain *chain;
+
+    if (id >= vq->n_slots)
+        return NULL;
+    chain = vq->slot[id];
+    if (!chain) {
+        chain = calloc(1, chain_bytes() + vq->extra);
+        if (!chain)
+            return NULL;
+        chain->vq = vq;
+        chain->id = id;
+        vq->slot[id] = chain;
+    }
+    if (chain->busy)
+        return NULL;
+    chain->busy = true;
+    chain->fault = false;
+    chain->n_iov = chain->n_out = 0;
+    vq->in_flight++;
+    vq->dev->in_flight++;
+    return chain;
+}
+
+static void chain_retire(struct vq_chain *chain)
+{
+    struct vq *vq = chain->vq;
+
+    if (!chain->busy) {
+        bug("a chain was given back twice");
+        return;
+    }
+    chain->busy = false;
+    vq->in_flight--;
+    vq->dev->in_flight--;
+    if (!vq->in_flight && vq->ops && (vq->draining || !vq->enabled))
+        disable_end(vq);
+    vdev_retired(vq->dev);
+}
+
+void vq_chain_untake(struct vq_chain *chain)
+{
+    chain->busy = false;
+    chain->vq->in_flight--;
+    chain->vq->dev->in_flight--;
+}
+
+static bool chain_room(struct vq_chain *chain, unsigned more)
+{
+    uint32_t cap = chain->cap_iov ? chain->cap_iov : CHAIN_IOV_FIRST;
+    struct iovec *iov;
+
+    while (cap < chain->n_iov + more)
+        cap *= 2;
+    if (cap == chain->cap_iov)
+        return true;
+    iov = realloc(chain->iov, cap * sizeof(*iov));
+    if (!iov)
+        return false;
+    chain->iov = iov;
+    chain->cap_iov = cap;
+    return true;
+}
+
+bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool write)
+{
+    int n;
+
+    if (!chain_room(chain, GMEM_REGIONS))
+        return false;
+    n = gmem_iov(chain->vq->dev->mem, gpa(addr), len, chain->iov + chain->n_iov, GMEM_REGIONS);
+    if (n < 0) { /* D10..D16: not RAM; its length counts, its bytes are out of reach */
+        chain->iov[chain->n_iov] = (struct iovec){NULL, len};
+        chain->fault = true;
+        n = 1;
+    }
+    chain->n_iov += (uint32_t)n;
+    if (!write)
+        chain->n_out = chain->n_iov;
+    return true;
+}
+
+void vq_chain_ready(struct vq_chain *chain)
+{
+    const enum byte_order order = chain->vq->dev->order;
+
+    chain->out = gcur_make(chain->iov, chain->n_out, order);
+    chain->in = gcur_make(chain->iov + chain->n_out, chain->n_iov - chain->n_out, order);
+}
+
+/* ---- the four verbs ---- */
+
+struct vq_chain *vq_pop(struct vq *vq)
+{
+    struct vq_chain *chain;
+
+    if (!vdev_runs(vq->dev) || !vq_live(vq))
+        return NULL;
+    chain = vq->ops->pop(vq);
+    if (chain)
+        vq->stats.chains++;
+    return chain;
+}
+
+void vq_push(struct vq_chain *chain, uint32_t written)
+{
+    struct vq *vq = chain->vq;
+
+    if (chain->busy && vq_live(vq) && !vq->dev->resetting) {
+        vq->ops->push(vq, chain, written);
+        vq->unpublished++;
+        vq->stats.bytes_written += written;
+    }
+    chain_retire(chain);
+}
+
+void vq_drop(struct vq_chain *chain)
+{
+    chain->vq->stats.drops++;
+    vq_push(chain, 0);
+}
+
+void vq_forget(struct vq_chain *chain)
+{
+    chain_retire(chain);
+}
+
+void vq_publish(struct vq *vq)
+{
+    struct vdev *dev = vq->dev;
+
+    if (!vq->unpublished || !vq_live(vq) || dev->resetting)
+        return;
+    vq->unpublished = 0;
+    if (!vq->ops->publish(vq)) {
+        vq->stats.suppressed++;
+        return;
+    }
+    if (!dev->started)
+        return; /* 2.1.2-d2 */
+    vq->stats.interrupts++;
+    dev->up.queue_interrupt(dev, vq->index);
+}
+
+bool vq_kicks(struct vq *vq, bool on)
+{
+    if (!vdev_runs(vq->dev) || !vq_live(vq))
+        return false;
+    return vq->ops->kicks(vq, on);
+}
+
+void vq_serve(struct vq *vq, void (*fn)(struct vdev *dev, struct vq_chain *chain))
+{
+    unsigned done = 0;
+    bool more = true;
+
+    while (more && done < VQ_TURN) {
+        struct vq_chain *chain;
+        const unsigned before = done;
+
+        vq_kicks(vq, false);
+        while (done < VQ_TURN && (chain = vq_pop(vq))) {
+            done++;
+            fn(vq->dev, chain);
+        }
+        vq_publish(vq);
+        if (done < VQ_TURN)
+            more = vq_kicks(vq, true) && done > before;
+    }
+    if (more)
+        loop_post(vq->dev->loop, &vq->again);
+}

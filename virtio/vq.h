@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtqueues. Four verbs for devices, the same for every ring layout:
+ *   pop      the next chain that the driver made available
+ *   push     give it back as used, with the number of bytes written
+ *   publish  let the driver see what was pushed, and interrupt if it wants to know
+ *   kicks    say whether doorbells are wanted
+ * What the driver sets (struct vq_settings) and a live ring (vq->ring) are different things:
+ * a ring is made of the settings once, at enable, and later changes of them do not matter.
+ */
+#ifndef VIRTIO_VQ_H
+#define VIRTIO_VQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "virtio/vdev.h"
+#include "vmm/base/giov.h"
+#include "vmm/base/loop.h"
+
+/* What the driver writes before it enables the queue. */
+struct vq_settings {
+    uint16_t size;
+    uint64_t desc;   /* descriptor area */
+    uint64_t driver; /* available ring */
+    uint64_t device; /* used ring */
+};
+
+/*
+ * One chain of buffers, from pop to push. out: what the device reads; in: what it writes. Devices
+ * may move both cursors as they like. A chain whose addresses are not all RAM arrives all the
+ * same, with `fault` set: cursors refuse to cross the bad pieces.
+ */
+struct vq_chain {
+    struct vq *vq;
+    struct gcur out, in;
+    bool fault;
+    bool busy; /* between pop and push */
+    uint16_t id; /* the ring's name for it */
+    uint32_t n_iov, cap_iov;
+    uint32_t n_out; /* pieces of out; those of in follow */
+    struct iovec *iov;
+};
+
+/* One ring layout, or a layer on top of one. All under the device's lock. */
+struct vq_ops {
+    /* Make vq->ring, the layout's own, of vq->set. 0, -EINVAL (address or size), -ENOMEM. */
+    int (*open)(struct vq *vq);
+    void (*close)(struct vq *vq);
+    struct vq_chain *(*pop)(struct vq *vq);
+    void (*push)(struct vq *vq, struct vq_chain *chain, uint32_t written);
+    bool (*publish)(struct vq *vq); /* is an interrupt wanted? */
+    bool (*kicks)(struct vq *vq, bool on);
+};
+
+struct vq_stats {
+    uint64_t chains, bytes_written, interrupts, suppressed, kicks, drops;
+};
+
+struct vq {
+    struct vdev *dev;
+    uint16_t index;
+    uint16_t max; /* what the device offers */
+    size_t extra; /* bytes of the type's own behind every chain */
+    struct vq_settings set;
+    bool enabled; /* as the driver sees it */
+    bool draining; /* being reset alone (RING_RESET), chains in flight */
+    const struct vq_ops *ops; /* while enabled */
+    void *ring; /* the layout's live state */
+    struct vq_chain **slot; /* by id, made when first needed */
+    uint16_t n_slots;
+    unsigned in_flight;
+    unsigned unpublished; /* pushed since the last publish */
+    struct loop_work again; /* more to do than one turn may take */
+    struct vq_stats stats;
+};
+
+/* ---- for device types ---- */
+
+/* The next chain, or NULL: none, or the device may not fetch. The ring broken: vdev_fail(). */
+struct vq_chain *vq_pop(struct vq *vq);
+
+/*
+ * Give chain back. written: bytes stored from the start of chain->in on, without a gap; less is
+ * honest, more never (2.7.8.2-d2). Not seen by the driver before vq_publish(). chain is gone.
+ */
+void vq_push(struct vq_chain *chain, uint32_t written);
+
+/* As vq_push(0), for a chain that makes no sense; counted. */
+void vq_drop(struct vq_chain *chain);
+
+/* Let go of a chain in stop(): the ring is not touched. */
+void vq_forget(struct vq_chain *chain);
+
+/* Make pushed chains visible, and interrupt if the driver wants it. */
+void vq_publish(struct vq *vq);
+
+/* Turn doorbells on or off (a hint). On: true if buffers came in the meantime: look again. */
+bool vq_kicks(struct vq *vq, bool on);
+
+/*
+ * Handle what is available: pops chains, hands each to fn, which pushes it now or later; then
+ * publishes. A turn takes at most VQ_TURN chains, the rest comes in a later turn of the loop, so
+ * that no queue keeps others waiting.
+ */
+enum { VQ_TURN = 256 };
+void vq_serve(struct vq *vq, void (*fn)(struct vdev *dev, struct vq_chain *chain));
+
+/* The type's bytes behind the chain (vdev_queue_add's extra), aligned for anything. */
+void *vq_chain_extra(struct vq_chain *chain);
+
+/* ---- for interfaces and vdev.c ---- */
+
+/* Defaults as after reset (4.1.4.3-d5). Not while a ring is live. */
+void vq_defaults(struct vq *vq);
+
+/* Make the queue live with vq->set. 0, or -EINVAL if the addresses or the size cannot be. */
+int vq_enable(struct vq *vq);
+
+/* Stop it; the ring goes when the last chain in flight is retired. */
+void vq_disable(struct vq *vq);
+
+/* Free everything. Nothing in flight. */
+void vq_done(struct vq *vq);
+
+/* Is there a ring that may be used? */
+static inline bool vq_live(const struct vq *vq)
+{
+    return vq->enabled && !vq->draining;
+}
+
+/* ---- for ring layouts ---- */
+
+/* The chain for id, marked busy, no pieces; NULL: id is in flight already (D07), or no memory. */
+struct vq_chain *vq_chain_take(struct vq *vq, uint16_t id);
+/* Undo vq_chain_take(): the ring turned out to be broken. */
+void vq_chain_untake(struct vq_chain *chain);
+/* Append guest memory [addr, addr+len): to out, or to in. false: no memory. */
+bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool write);
+/* Set the cursors when all pieces are there. */
+void vq_chain_ready(struct vq_chain *chain);
+
+extern const struct vq_ops vq_split_ops;
+
+#endif

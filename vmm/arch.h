@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What differs between architectures, as machine.c and the KVM border see it. One folder
+ * (vmm/x86, later vmm/arm64) implements it.
+ */
+#ifndef VMM_ARCH_H
+#define VMM_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "firmware/board.h"
+#include "firmware/load.h"
+#include "vmm/base/err.h"
+#include "vmm/base/le.h"
+#include "vmm/kvm.h"
+#include "vmm/vcpu.h"
+
+/* ---- for the machine ---- */
+
+/*
+ * Lay out a machine with ram_size bytes of RAM and cpus processors: all of *board is set, its
+ * apic_id to the given array of cpus entries, which is filled and must live as long as board.
+ * kvm is asked for limits. 0, or -EINVAL with err filled: more than this host can do.
+ */
+int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t *apic_id,
+               struct board *board, struct err *err);
+
+/* The byte order that this vCPU's data accesses have now (0.9 devices speak it). Its own thread
+ * inside a bus handler, or any while paused. */
+enum byte_order arch_vcpu_order(struct vcpu *vcpu);
+
+/* ---- for the KVM border ---- */
+
+struct kvm_need {
+    int cap;
+    const char *name; /* NULL ends the table */
+};
+
+extern const struct kvm_need arch_needs[];
+
+/* Tell, once, if this host will run guests slowly. */
+void arch_host_check(void);
+
+/* Create the interrupt controllers and what must precede vCPUs. */
+int arch_vm_setup(struct kvm *kvm, unsigned cpus, struct err *err);
+
+/* Processor identity and initial state of a vCPU out of cpus. */
+int arch_vcpu_setup(struct vcpu *vcpu, unsigned cpus, struct err *err);
+
+/* Registers for the boot processor. */
+int arch_vcpu_boot(struct vcpu *vcpu, const struct load_entry *entry, struct err *err);
+
+/* Before it runs on after a pause. */
+void arch_vcpu_resume(struct vcpu *vcpu);
+
+/* One line of registers, for a vCPU that does not run. */
+void arch_vcpu_describe(struct vcpu *vcpu, char *text, size_t size);
+
+/* A remembered state of a vCPU or of the interrupt controllers. save: NULL with err filled. */
+struct arch_state;
+struct arch_state *arch_vcpu_save(struct vcpu *vcpu, struct err *err);
+int arch_vcpu_restore(struct vcpu *vcpu, const struct arch_state *state, struct err *err);
+struct arch_state *arch_vm_save(struct kvm *kvm, struct err *err);
+int arch_vm_restore(struct kvm *kvm, const struct arch_state *state, struct err *err);
+void arch_state_free(struct arch_state *state);
+
+/* Routes of the lines that exist without any message: at most max written, how many returned. */
+struct kvm_irq_routing_entry;
+unsigned arch_line_routes(struct kvm_irq_routing_entry *rows, unsigned max);
+
+/* A message as KVM wants it; false: it reaches no interrupt controller and is lost (P25). */
+struct arch_msi {
+    uint32_t address_lo, address_hi, data;
+};
+
+bool arch_msi_make(uint64_t addr, uint32_t data, bool ext_dest, struct arch_msi *msi);
+
+/* Do messages carry wide destinations in a machine of so many processors? */
+bool arch_msi_ext_dest(unsigned cpus);
+
+#endif

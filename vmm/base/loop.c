@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns waiting: epoll, timers, posted work and the lock of those who live on a loop. Refuses to
+ * know what is waited for. A source that is deleted while the loop sits between epoll_wait() and
+ * the lock is kept on a list until no event can name it any more.
+ */
+#include "vmm/base/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/base/bits.h"
+
+enum { LOOP_EVENTS = 32, LOOP_STACK = 512 * 1024 };
+
+struct loop_fd {
+    struct loop *loop;
+    int fd;
+    bool dead;
+    void (*fn)(void *arg, uint32_t events);
+    void *arg;
+    struct loop_fd *prev, *next; /* in loop->live, or next in loop->dead */
+};
+
+struct loop_timer {
+    struct loop_fd *src;
+    int fd;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct loop {
+    char name[16];
+    int epoll;
+    int wakeup; /* eventfd: work was posted, or stop */
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    pthread_mutex_t post_lock; /* leaf: only the list of work */
+    struct loop_work *work_head, *work_tail;
+    struct loop_fd *live, *dead;
+    pthread_t thread;
+    bool running;
+    bool stopping; /* under post_lock */
+};
+
+struct loop *loop_new(const char *name, struct err *err)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+    pthread_condattr_t attr;
+
+    if (!loop) {
+        err_errno(err, ENOMEM, "event loop %s", name);
+        return NULL;
+    }
+    strncpy(loop->name, name, sizeof(loop->name) - 1);
+    pthread_mutex_init(&loop->lock, NULL);
+    pthread_mutex_init(&loop->post_lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&loop->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    loop->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll < 0 || loop->wakeup < 0 ||
+        epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wakeup, &ev) < 0) {
+        err_errno(err, errno, "event loop %s", name);
+        loop_free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+void loop_lock(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+}
+
+void loop_unlock(struct loop *loop)
+{
+    pthread_mutex_unlock(&loop->lock);
+}
+
+bool loop_wait(struct loop *loop, uint64_t deadline_ns)
+{
+    const struct timespec ts = {.tv_sec = (time_t)(deadline_ns / 1000000000),
+                                .tv_nsec = (long)(deadline_ns % 1000000000)};
+
+    if (!deadline_ns)
+        return pthread_cond_wait(&loop->cond, &loop->lock) == 0;
+    return pthread_cond_timedwait(&loop->cond, &loop->lock, &ts) != ETIMEDOUT;
+}
+
+void loop_wake(struct loop *loop)
+{
+    pthread_cond_broadcast(&loop->cond);
+}
+
+struct loop_fd *loop_fd_add(struct loop *loop, int fd, uint32_t events,
+                            void (*fn)(void *arg, uint32_t events), void *arg)
+{
+    struct loop_fd *src = calloc(1, sizeof(*src));
+    struct epoll_event ev = {.events = events, .data.ptr = src};
+
+    if (!src)
+        return NULL;
+    *src = (struct loop_fd){.loop = loop, .fd = fd, .fn = fn, .arg = arg, .next = loop->live};
+    if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
+        free(src);
+        return NULL;
+    }
+    if (loop->live)
+        loop->live->prev = src;
+    loop->live = src;
+    return src;
+}
+
+int loop_fd_mod(struct loop_fd *src, uint32_t events)
+{
+    struct epoll_event ev = {.events = events, .data.ptr = src};
+
+    return epoll_ctl(src->loop->epoll, EPOLL_CTL_MOD, src->fd, &ev) < 0 ? -errno : 0;
+}
+
+void loop_fd_del(struct loop_fd *src)
+{
+    struct loop *loop;
+
+    if (!src)
+        return;
+    loop = src->loop;
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, src->fd, NULL);
+    if (src->prev)
+        src->prev->next = src->next;
+    else
+        loop->live = src->next;
+    if (src->next)
+        src->next->prev = src->prev;
+    src->dead = true;
+    src->next = loop->dead;
+    loop->dead = src;
+}
+
+static void timer_ready(void *arg, uint32_t events)
+{
+    struct loop_timer *timer = (struct loop_timer *)arg;
+    uint64_t times;
+
+    (void)events;
+    if (read(timer->fd, &times, sizeof(times)) == sizeof(times))
+        timer->fn(timer->arg);
+}
+
+struct loop_timer *loop_timer_new(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct loop_timer *timer = calloc(1, sizeof(*timer));
+
+    if (!timer)
+        return NULL;
+    timer->fn = fn;
+    timer->arg = arg;
+    timer->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer->fd >= 0)
+        timer->src = loop_fd_add(loop, timer->fd, EPOLLIN, timer_ready, timer);
+    if (!timer->src) {
+        if (timer->fd >= 0)
+            close(timer->fd);
+        free(timer);
+        return NULL;
+    }
+    return timer;
+}
+
+void loop_timer_set(struct loop_timer *timer, uint64_t after_ns)
+{
+    const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(after_ns / 1000000000),
+                                               .tv_nsec = (long)(after_ns % 1000000000)}};
+
+    timerfd_settime(timer->fd, 0, &at, NULL);
+}
+
+void loop_timer_del(struct loop_timer *timer)
+{
+    if (!timer)
+        return;
+    loop_fd_del(timer->src);
+    close(timer->fd);
+    free(timer);
+}
+
+static void loop_kick(struct loop *loop)
+{
+    const uint64_t one = 1;
+
+    if (write(loop->wakeup, &one, sizeof(one)) < 0)
+        return; /* the counter is full: the loop is awake anyway */
+}
+
+void loop_post(struct loop *loop, struct loop_work *work)
+{
+    bool first;
+
+    pthread_mutex_lock(&loop->post_lock);
+    if (work->queued) {
+        pthread_mutex_unlock(&loop->post_lock);
+        return;
+    }
+    work->queued = true;
+    work->next = NULL;
+    first = !loop->work_head;
+    if (first)
+        loop->work_head = work;
+    else
+        loop->work_tail->next = work;
+    loop->work_tail = work;
+    pthread_mutex_unlock(&loop->post_lock);
+    if (first)
+        loop_kick(loop);
+}
+
+void loop_cancel(struct loop *loop, struct loop_work *work)
+{
+    struct loop_work *prev = NULL;
+
+    pthread_mutex_lock(&loop->post_lock);
+    for (struct loop_work *w = loop->work_head; w; prev = w, w = w->next) {
+        if (w != work)
+            continue;
+        if (prev)
+            prev->next = w->next;
+        else
+            loop->work_head = w->next;
+        if (loop->work_tail == w)
+            loop->work_tail = prev;
+        w->queued = false;
+        break;
+    }
+    pthread_mutex_unlock(&loop->post_lock);
+}
+
+/* Take one piece of work; what is posted while the batch runs waits for the next turn. */
+static struct loop_work *work_take(struct loop *loop, struct loop_work *last)
+{
+    struct loop_work *work;
+
+    pthread_mutex_lock(&loop->post_lock);
+    work = loop->work_head;
+    if (work) {
+        loop->work_head = work->next;
+        work->queued = false;
+        if (work == last && loop->work_head)
+            loop_kick(loop);
+    }
+    pthread_mutex_unlock(&loop->post_lock);
+    return work;
+}
+
+static int work_run(struct loop *loop)
+{
+    struct loop_work *last, *work;
+    int n = 0;
+
+    pthread_mutex_lock(&loop->post_lock);
+    last = loop->work_head ? loop->work_tail : NULL;
+    pthread_mutex_unlock(&loop->post_lock);
+    if (!last)
+        return 0;
+    while ((work = work_take(loop, last))) {
+        work->fn(work->arg);
+        n++;
+        if (work == last)
+            break;
+    }
+    return n;
+}
+
+static void dead_free(struct loop *loop)
+{
+    while (loop->dead) {
+        struct loop_fd *src = loop->dead;
+
+        loop->dead = src->next;
+        free(src);
+    }
+}
+
+int loop_turn(struct loop *loop, int timeout_ms)
+{
+    struct epoll_event ev[LOOP_EVENTS];
+    int ready = epoll_wait(loop->epoll, ev, LOOP_EVENTS, timeout_ms);
+    int ran = 0;
+
+    loop_lock(loop);
+    for (int i = 0; i < ready; i++) {
+        struct loop_fd *src = (struct loop_fd *)ev[i].data.ptr;
+
+        if (!src || src->dead)
+            continue;
+        src->fn(src->arg, ev[i].events);
+        ran++;
+    }
+    ran += work_run(loop);
+    dead_free(loop);
+    loop_unlock(loop);
+    return ran;
+}
+
+static bool loop_stopping(struct loop *loop)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&loop->post_lock);
+    stopping = loop->stopping;
+    pthread_mutex_unlock(&loop->post_lock);
+    return stopping;
+}
+
+static void *loop_main(void *arg)
+{
+    struct loop *loop = (struct loop *)arg;
+
+    while (!loop_stopping(loop))
+        loop_turn(loop, -1);
+    return NULL;
+}
+
+int loop_start(struct loop *loop, struct err *err)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+    int ret;
+
+    loop->stopping = false;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, LOOP_STACK);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    ret = pthread_create(&loop->thread, &attr, loop_main, loop);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (ret)
+        return err_errno(err, ret, "cannot start the thread of event loop %s", loop->name);
+    pthread_setname_np(loop->thread, loop->name);
+    loop->running = true;
+    return 0;
+}
+
+void loop_stop(struct loop *loop)
+{
+    if (!loop->running)
+        return;
+    pthread_mutex_lock(&loop->post_lock);
+    loop->stopping = true;
+    pthread_mutex_unlock(&loop->post_lock);
+    loop_kick(loop);
+    pthread_join(loop->thread, NULL);
+    loop->running = false;
+}
+
+void loop_free(struct loop *loop)
+{
+    if (!loop)
+        return;
+    loop_stop(loop);
+    while (loop->live)
+        loop_fd_del(loop->live);
+    dead_free(loop);
+    if (loop->wakeup >= 0)
+        close(loop->wakeup);
+    if (loop->epoll >= 0)
+        close(loop->epoll);
+    pthread_cond_destroy(&loop->cond);
+    pthread_mutex_destroy(&loop->post_lock);
+    pthread_mutex_destroy(&loop->lock);
+    free(loop);
+}

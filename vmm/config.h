@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the user asked for: the options of `vmm run` as plain data, and the tables that they are
+ * parsed from, explained by and documented with.
+ */
+#ifndef VMM_CONFIG_H
+#define VMM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/base/err.h"
+#include "vmm/base/opts.h"
+
+enum { CONFIG_SERIAL_MAX = 20, CONFIG_NAME_MAX = 64 };
+
+enum config_console { CONSOLE_SERIAL, CONSOLE_VIRTIO };
+
+struct config_disk {
+    char *path;
+    bool read_only;
+    bool snapshot;
+    char serial[CONFIG_SERIAL_MAX + 1];
+};
+
+struct config {
+    struct config_disk *disk;
+    unsigned n_disks;
+    enum config_console console;
+    const char *kernel, *initrd, *append; /* NULL: not given */
+    uint64_t mem; /* bytes */
+    unsigned cpus;
+    bool modern_only;
+    bool snapshot; /* every disk */
+    bool no_reboot;
+    const char *name; /* NULL: none */
+    enum log_level log;
+};
+
+/* Options of `vmm run`; conf is a struct config. */
+extern const struct opt config_run_opts[];
+/* Words of --disk behind the file; conf is a struct config_disk. */
+extern const struct opt config_disk_opts[];
+
+/* Defaults, then argv (argv[0] is skipped). Strings point into argv. 0 or -errno with err filled;
+ * config_free() either way. */
+int config_parse(struct config *config, int argc, char *const *argv, struct err *err);
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns composition: which parts a machine has, in which order they are made, reset and freed. The
+ * only file that names all of them. Refuses to do any part's work.
+ *
+ * Threads: main (signals, power, restart), one per vCPU, "io" (platform devices, console, rng,
+ * host bridge) and one per disk. Each device lives on one loop.
+ */
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "devices/backend/blk.h"
+#include "devices/backend/con-tty.h"
+#include "devices/blk.h"
+#include "devices/console.h"
+#include "devices/platform/pm.h"
+#include "devices/platform/rtc.h"
+#include "devices/platform/serial.h"
+#include "devices/rng.h"
+#include "virtio/interfaces.h"
+#include "virtio/vpci.h"
+#include "vmm/arch.h"
+#include "vmm/base/bits.h"
+#include "vmm/base/gmem.h"
+#include "vmm/base/loop.h"
+#include "vmm/bootfiles.h"
+#include "vmm/bus/bus.h"
+#include "vmm/bus/irq.h"
+#include "vmm/bus/pci.h"
+#include "vmm/bus/pcihost.h"
+#include "vmm/irqchip.h"
+#include "vmm/kvm.h"
+#include "vmm/panic.h"
+#include "vmm/vcpu.h"
+
+enum { KEYBOARD_PORT = 0x64, DRAIN_MS = 200, NAME_BYTES = 16 };
+
+/* What somebody wants of the machine; later ones matter more. */
+enum wish { WISH_NONE, WISH_RESET, WISH_OFF, WISH_QUIT, WISH_CRASHED };
+
+#define RESET_DEADLINE_NS (30 * UINT64_C(1000000000))
+
+struct part {
+    char name[NAME_BYTES];
+    struct loop *loop; /* the part's own, or the machine's io loop */
+    struct vpci *vpci;
+};
+
+struct machine {
+    const struct config *config;
+    struct board board;
+    uint32_t *apic_id;
+    struct gmem mem;
+
+    struct loop *main, *io;
+    struct loop_work wished;
+    _Atomic int wish;
+    int signals;
+    bool rebooting; /* the next wish for a reset is a restart under way */
+
+    struct kvm *kvm;
+    struct irqchip *irqchip;
+    struct bus *bus;
+    struct irqs *irqs;
+    struct pci_root *root;
+    struct pcihost *host;
+    struct chr *chr;
+    struct panic_watch panic;
+    struct serial *serial;
+    struct rtc *rtc;
+    struct pm *pm;
+    struct part *part;
+    unsigned n_parts;
+    struct vcpus *vcpus;
+    bool stuck; /* host I/O did not end: guest memory must stay mapped */
+};
+
+/* ---- wishes: from any thread to the main loop ---- */
+
+static void wish(struct machine *m, enum wish what)
+{
+    int now = atomic_load(&m->wish);
+
+    while (now < (int)what && !atomic_compare_exchange_weak(&m->wish, &now, (int)what))
+        continue;
+    if (m->vcpus)
+        vcpus_pause_ask(m->vcpus);
+    loop_post(m->main, &m->wished);
+}
+
+static void wish_seen(void *arg)
+{
+    (void)arg; /* the main loop's turn ends; machine_run() looks */
+}
+
+static void pm_off(void *arg)
+{
+    wish((struct machine *)arg, WISH_OFF);
+}
+
+static void pm_restart(void *arg)
+{
+    wish((struct machine *)arg, WISH_RESET);
+}
+
+static void vcpu_ended(void *ctx, enum vcpu_event event, unsigned cpu)
+{
+    static const enum wish row[VCPU_EVENTS] = {
+        [VCPU_TRIPLE_FAULT] = WISH_CRASHED,
+        [VCPU_RESET] = WISH_RESET,
+        [VCPU_POWEROFF] = WISH_OFF,
+        [VCPU_CRASHED] = WISH_CRASHED,
+    };
+    struct machine *m = (struct machine *)ctx;
+
+    if (row[event] == WISH_CRASHED)
+        log_msg(LOG_ERROR, "cpu %u: %s", cpu, vcpu_event_name[event]);
+    wish(m, row[event]);
+}
+
+/* ---- what the user does: keys and signals ---- */
+
+static void key_quit(void *arg)
+{
+    wish((struct machine *)arg, WISH_QUIT);
+}
+
+/* On the io loop, whose lock the power management device lives under. */
+static void key_power(void *arg)
+{
+    pm_power_button(((struct machine *)arg)->pm);
+}
+
+static const struct con_tty_key console_keys[] = {
+    {'x', "end the virtual machine", key_quit},
+    {'p', "press its power button", key_power},
+    {0, NULL, NULL},
+};
+
+static void signal_ready(void *arg, uint32_t events)
+{
+    struct machine *m = (struct machine *)arg;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo != SIGUSR1) {
+            wish(m, WISH_QUIT);
+            continue;
+        }
+        loop_lock(m->io);
+        pm_power_button(m->pm);
+        loop_unlock(m->io);
+    }
+}
+
+static int signals_open(struct machine *m, struct err *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of one write */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow (H07) */
+    m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (m->signals < 0 || !loop_fd_add(m->main, m->signals, EPOLLIN, signal_ready, m))
+        return err_errno(err, errno, "signals");
+    return 0;
+}
+
+/* ---- making the parts ---- */
+
+static int memory_make(struct machine *m, struct err *err)
+{
+    const struct board *b = &m->board;
+    int ret = 0;
+
+    for (unsigned i = 0; ret == 0 && i < b->n_ram; i++)
+        ret = gmem_alloc(&m->mem, b->ram[i].base, b->ram[i].size, err);
+    for (unsigned i = 0; ret == 0 && i < m->mem.n; i++)
+        ret = kvm_memory(m->kvm, i, &m->mem.region[i], err);
+    return ret;
+}
+
+static int kvm_make(struct machine *m, struct err *err)
+{
+    const unsigned cpus = m->config->cpus;
+    int ret;
+
+    m->kvm = kvm_open(err);
+    if (!m->kvm)
+        return -EIO;
+    m->apic_id = calloc(cpus, sizeof(*m->apic_id));
+    if (!m->apic_id)
+        return err_errno(err, ENOMEM, "%u cpus", cpus);
+    ret = arch_board(m->kvm, m->config->mem, cpus, m->apic_id, &m->board, err);
+    if (ret < 0)
+        return ret;
+    ret = memory_make(m, err);
+    if (ret < 0)
+        return ret;
+    m->irqchip = irqchip_new(m->kvm, cpus, err);
+    return m->irqchip ? 0 : -EIO;
+}
+
+static int bus_make(struct machine *m, struct err *err)
+{
+    const struct board_pci *p = &m->board.pci;
+    struct pci_layout layout = {p->mem32_base, p->mem32_size, p->mem64_base, p->mem64_size,
+                                p->io_base,    p->io_size,    {0}};
+    struct bus_bell_ops bells;
+    struct irq_ops irqs;
+
+    memcpy(layout.intx_gsi, p->intx_gsi, sizeof(layout.intx_gsi));
+    kvm_bell_ops(m->kvm, &bells);
+    irqchip_ops(m->irqchip, &irqs);
+    m->bus = bus_new(&bells);
+    m->irqs = irqs_new(&irqs);
+    if (!m->bus || !m->irqs || !(m->root = pci_root_new(m->bus, m->irqs, &layout)))
+        return err_errno(err, ENOMEM, "bus");
+    m->host = pcihost_new(m->root, m->bus, m->io, p->ecam_base, p->config_port != 0, err);
+    return m->host ? 0 : -EIO;
+}
+
+static int platform_make(struct machine *m, struct err *err)
+{
+    const struct board *b = &m->board;
+    const struct con_tty_config tty = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO,
+                                       .keys = console_keys, .arg = m};
+    const struct rtc_config rtc = {.port = b->rtc.port};
+    const struct pm_config pm = {
+        .sleep_control_port = b->sleep_control_port,
+        .sleep_status_port = b->sleep_status_port,
+        .s5_type = b->s5_type,
+        .reset_port = b->reset_port,
+        .keyboard_port = KEYBOARD_PORT,
+        .power_gsi = b->power_gsi,
+        .power_off = pm_off,
+        .reset = pm_restart,
+        .arg = m,
+    };
+    struct serial_config serial = {.port = b->serial.port, .gsi = b->serial.gsi};
+
+    m->chr = con_tty_new(m->io, &tty, err);
+    if (!m->chr)
+        return -EIO;
+    chr_set_tap(m->chr, panic_watch_feed, &m->panic);
+    serial.chr = m->config->console == CONSOLE_SERIAL ? m->chr : NULL;
+    m->serial = serial_new(m->bus, m->irqs, m->io, &serial, err);
+    if (m->serial)
+        m->rtc = rtc_new(m->bus, m->io, &rtc, err);
+    if (m->rtc)
+        m->pm = pm_new(m->bus, m->irqs, m->io, &pm, err);
+    return m->pm ? 0 : -EIO;
+}
+
+/* The next part, named; loop NULL: one of its own. */
+static struct part *part_add(struct machine *m, const char *kind, unsigned index, struct loop *loop,
+                             struct err *err)
+{
+    struct part *part = &m->part[m->n_parts];
+
+    snprintf(part->name, sizeof(part->name), "%s%u", kind, index);
+    part->loop = loop ? loop : loop_new(part->name, err);
+    if (!part->loop)
+        return NULL;
+    m->n_parts++;
+    return part;
+}
+
+static int part_plug(struct machine *m, struct part *part, const struct virtio_type *type,
+                     const void *conf, struct err *err)
+{
+    const struct vinterfaces *ifs = interfaces_find("modern", type, err);
+    struct vdev *dev = vdev_new(type, part->name, part->loop, &m->mem, conf, err);
+
+    if (!dev)
+        return -EIO;
+    if (!ifs) {
+        vdev_free(dev);
+        return -EINVAL;
+    }
+    part->vpci = vpci_new(m->root, m->irqs, dev, ifs, -1, err);
+    return part->vpci ? 0 : -EIO;
+}
+
+static int disk_make(struct machine *m, unsigned index, struct err *err)
+{
+    const struct config_disk *d = &m->config->disk[index];
+    const struct blk_open open = {.path = d->path,
+                                  .read_only = d->read_only,
+                                  .snapshot = d->snapshot || (m->config->snapshot && !d->read_only)};
+    struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL};
+    struct part *part = part_add(m, "disk", index, NULL, err);
+    int ret;
+
+    if (!part)
+        return -EIO;
+    ret = blk_backend_open(&open, part->loop, &conf.backend, err);
+    return ret < 0 ? ret : part_plug(m, part, &blk_type, &conf, err);
+}
+
+static int devices_make(struct machine *m, struct err *err)
+{
+    struct console_conf console = {.chr = m->chr};
+    struct part *part;
+    int ret = 0;
+
+    m->part = calloc(m->config->n_disks + 2, sizeof(m->part[0]));
+    if (!m->part)
+        return err_errno(err, ENOMEM, "devices");
+    for (unsigned i = 0; ret == 0 && i < m->config->n_disks; i++)
+        ret = disk_make(m, i, err);
+    if (ret == 0 && m->config->console == CONSOLE_VIRTIO) {
+        part = part_add(m, "console", 0, m->io, err);
+        ret = part ? part_plug(m, part, &console_type, &console, err) : -EIO;
+    }
+    if (ret == 0) {
+        part = part_add(m, "rng", 0, m->io, err);
+        ret = part ? part_plug(m, part, &rng_type, NULL, err) : -EIO;
+    }
+    return ret < 0 ? ret : pci_assign(m->root, err);
+}
+
+static int loops_make(struct machine *m, struct err *err)
+{
+    m->main = loop_new("main", err);
+    if (m->main)
+        m->io = loop_new("io", err);
+    if (!m->io)
+        return -EIO;
+    m->wished = (struct loop_work){.fn = wish_seen, .arg = m};
+    return signals_open(m, err);
+}
+
+static int vcpus_make(struct machine *m, struct err *err)
+{
+    const struct vcpu_events events = {vcpu_ended, m};
+
+    m->vcpus = vcpus_new(m->kvm, m->config->cpus, m->bus, &events, err);
+    return m->vcpus ? 0 : -EIO;
+}
+
+struct machine *machine_new(const struct config *config, struct err *err)
+{
+    static int (*const step[])(struct machine *, struct err *) = {
+        loops_make, kvm_make, bus_make, platform_make, devices_make, vcpus_make,
+    };
+    struct machine *m = calloc(1, sizeof(*m));
+
+    if (!m) {
+        err_errno(err, ENOMEM, "machine");
+        return NULL;
+    }
+    m->config = config;
+    m->signals = -1;
+    if (config->name) {
+        char name[NAME_BYTES + CONFIG_NAME_MAX];
+
+        snprintf(name, sizeof(name), "vmm-%s", config->name);
+        prctl(PR_SET_NAME, name);
+        log_set_name(config->name);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(step); i++) {
+        if (step[i](m, err) < 0) {
+            machine_free(m);
+            return NULL;
+        }
+    }
+    return m;
+}
+
+/* ---- running ---- */
+
+static int loops_start(struct machine *m, struct err *err)
+{
+    int ret = loop_start(m->io, err);
+
+    for (unsigned i = 0; ret == 0 && i < m->n_parts; i++)
+        if (m->part[i].loop != m->io)
+            ret = loop_start(m->part[i].loop, err);
+    return ret;
+}
+
+static int machine_load(struct machine *m, struct err *err)
+{
+    struct load_entry entry;
+    int ret = bootfiles_load(m->config, &m->board, &m->mem, &entry, err);
+
+    return ret < 0 ? ret : vcpus_boot_set(m->vcpus, &entry, err);
+}
+
+/* No device touches guest memory afterwards. false: the host does not answer. */
+static bool devices_reset(struct machine *m)
+{
+    const uint64_t deadline = clock_ns() + RESET_DEADLINE_NS;
+    bool done = true;
+
+    for (unsigned i = 0; i < m->n_parts; i++) {
+        if (!m->part[i].vpci || vpci_reset_wait(m->part[i].vpci, deadline))
+            continue;
+        log_msg(LOG_ERROR, "%s: the host has not finished its I/O after %llu s", m->part[i].name,
+                (unsigned long long)(RESET_DEADLINE_NS / UINT64_C(1000000000)));
+        done = false;
+    }
+    m->stuck = !done;
+    return done;
+}
+
+/* The machine as after power-on. vCPUs are paused. */
+static int machine_reset(struct machine *m, struct err *err)
+{
+    int ret;
+
+    if (!devices_reset(m))
+        return err_set(err, EIO, "cannot restart while host I/O hangs");
+    pci_reset(m->root);
+    loop_lock(m->io);
+    pcihost_reset(m->host);
+    serial_reset(m->serial);
+    rtc_reset(m->rtc);
+    pm_reset(m->pm);
+    loop_unlock(m->io);
+    ret = irqchip_reset(m->irqchip, err);
+    if (ret == 0)
+        ret = vcpus_reset(m->vcpus, err);
+    if (ret < 0)
+        return ret;
+    gmem_zero(&m->mem);
+    panic_watch_reset(&m->panic);
+    return machine_load(m, err);
+}
+
+static enum wish wish_wait(struct machine *m)
+{
+    int now;
+
+    while ((now = atomic_load(&m->wish)) == WISH_NONE)
+        loop_turn(m->main, -1);
+    return (enum wish)now;
+}
+
+/* true: the machine goes on, restarted. */
+static bool machine_restart(struct machine *m, enum machine_end *end, struct err *err)
+{
+    if (m->config->no_reboot) {
+        *end = panic_watch_seen(&m->panic) ? MACHINE_CRASHED : MACHINE_OFF;
+        log_msg(LOG_INFO, "the guest asked for a restart%s; ending (--no-reboot)",
+                *end == MACHINE_CRASHED ? " after a panic" : "");
+        return false;
+    }
+    log_msg(LOG_INFO, "the guest restarts the machine");
+    if (machine_reset(m, err) < 0) {
+        *end = MACHINE_FAILED;
+        return false;
+    }
+    return true;
+}
+
+static enum machine_end machine_loop(struct machine *m, struct err *err)
+{
+    enum machine_end end = MACHINE_OFF;
+
+    for (;;) {
+        enum wish what;
+
+        vcpus_resume(m->vcpus);
+        what = wish_wait(m);
+        vcpus_pause(m->vcpus);
+        what = (enum wish)atomic_exchange(&m->wish, WISH_NONE); /* paused: no more will come */
+        switch (what) {
+        case WISH_OFF:
+            log_msg(LOG_INFO, "the guest switched the machine off");
+            return MACHINE_OFF;
+        case WISH_QUIT:
+            return MACHINE_OFF;
+        case WISH_CRASHED:
+            return MACHINE_CRASHED;
+        case WISH_RESET:
+            if (!machine_restart(m, &end, err))
+                return end;
+            break;
+        case WISH_NONE:
+            break;
+        }
+    }
+}
+
+enum machine_end machine_run(struct machine *m, struct err *err)
+{
+    enum machine_end end;
+
+    if (machine_load(m, err) < 0 || loops_start(m, err) < 0 || vcpus_start(m->vcpus, err) < 0)
+        return MACHINE_FAILED;
+    end = machine_loop(m, err);
+    devices_reset(m);
+    return end;
+}
+
+/* ---- the end ---- */
+
+static void parts_free(struct machine *m)
+{
+    for (unsigned i = 0; i < m->n_parts; i++) {
+        loop_stop(m->part[i].loop);
+        vpci_free(m->part[i].vpci);
+        if (m->part[i].loop != m->io)
+            loop_free(m->part[i].loop);
+    }
+    free(m->part);
+}
+
+void machine_free(struct machine *m)
+{
+    if (!m)
+        return;
+    vcpus_free(m->vcpus);
+    if (m->io)
+        loop_stop(m->io);
+    if (m->chr)
+        chr_drain(m->chr, DRAIN_MS);
+    if (m->stuck) { /* the host may still write to guest memory: leave all of it to exit() */
+        con_tty_restore();
+        return;
+    }
+    parts_free(m);
+    pm_free(m->pm);
+    rtc_free(m->rtc);
+    serial_free(m->serial);
+    chr_free(m->chr);
+    pcihost_free(m->host);
+    pci_root_free(m->root);
+    irqs_free(m->irqs);
+    bus_free(m->bus);
+    irqchip_free(m->irqchip);
+    kvm_close(m->kvm);
+    gmem_free(&m->mem);
+    loop_free(m->io);
+    loop_free(m->main);
+    if (m->signals >= 0)
+        close(m->signals);
+    free(m->apic_id);
+    free(m);
+}

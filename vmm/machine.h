@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A machine: all parts put together. The only file that names them all is machine.c.
+ * Called from the main thread, which runs the machine's main loop.
+ */
+#ifndef VMM_MACHINE_H
+#define VMM_MACHINE_H
+
+#include "vmm/base/err.h"
+#include "vmm/config.h"
+
+struct machine;
+
+/* How a run ended, as the process's exit status. */
+enum machine_end {
+    MACHINE_OFF = 0,    /* the guest switched itself off, or the user ended it */
+    MACHINE_FAILED = 1, /* set-up error; err tells */
+    MACHINE_CRASHED = 2 /* the guest crashed, or was to restart after a panic under --no-reboot */
+};
+
+/*
+ * Build what config describes: KVM, memory, devices. Nothing runs yet, no image is changed. config
+ * must outlive it. Signals that end or steer the machine are blocked in this thread from here on.
+ * NULL with err filled.
+ */
+struct machine *machine_new(const struct config *config, struct err *err);
+
+/* Load, start and run until it ends. err is filled for MACHINE_FAILED. */
+enum machine_end machine_run(struct machine *machine, struct err *err);
+
+/* Stop all threads, put the terminal back, close everything. NULL is fine. */
+void machine_free(struct machine *machine);
+
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the command line: verbs, usage, manual page, exit status. Refuses to know how anything is
+ * done.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/base/bits.h"
+#include "vmm/base/err.h"
+#include "vmm/base/opts.h"
+#include "vmm/bootfiles.h"
+#include "vmm/config.h"
+#include "vmm/machine.h"
+
+struct verb {
+    const char *name, *args, *help;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct verb verbs[];
+
+static int fail(const struct err *err)
+{
+    log_msg(LOG_ERROR, "%s", err->text);
+    return MACHINE_FAILED;
+}
+
+static void help_print(FILE *to)
+{
+    fputs("vmm boots Linux guests under KVM, from their disk images or from a kernel.\n\n", to);
+    for (const struct verb *v = verbs; v->name; v++)
+        fprintf(to, "  vmm %s %s\n      %s\n", v->name, v->args, v->help);
+    fputs("\nOptions of vmm run:\n", to);
+    opts_help(config_run_opts, to);
+    fputs("\nWords of --disk, behind the file:\n", to);
+    opts_help(config_disk_opts, to);
+    fputs("\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
+          "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
+          "\nExit status: 0 the guest switched itself off, or the user ended it; 1 usage or set-up\n"
+          "error; 2 the guest crashed, or asked for a restart after a panic under --no-reboot.\n",
+          to);
+}
+
+static void man_print(FILE *to)
+{
+    fprintf(to, ".TH VMM 1 \"\" \"vmm %s\"\n.SH NAME\nvmm \\- boot Linux guests under KVM\n",
+            VMM_VERSION);
+    fputs(".SH SYNOPSIS\n", to);
+    for (const struct verb *v = verbs; v->name; v++)
+        fprintf(to, ".B vmm %s\n%s\n.br\n", v->name, v->args);
+    fputs(".SH DESCRIPTION\n", to);
+    for (const struct verb *v = verbs; v->name; v++)
+        fprintf(to, ".TP\n.B %s\n%s.\n", v->name, v->help);
+    fputs(".SH OPTIONS OF RUN\n", to);
+    opts_man(config_run_opts, to);
+    fputs(".SH WORDS OF \\-\\-disk\n", to);
+    opts_man(config_disk_opts, to);
+    fputs(".SH KEYS\nOn a terminal, Ctrl\\-A x ends the machine, Ctrl\\-A p presses its power "
+          "button, Ctrl\\-A h lists the keys, Ctrl\\-A Ctrl\\-A sends the character itself.\n"
+          ".SH SIGNALS\nSIGUSR1 presses the power button. SIGTERM, SIGINT and SIGHUP end the "
+          "machine.\n"
+          ".SH EXIT STATUS\n.TP\n0\nThe guest switched itself off, or the user ended it.\n"
+          ".TP\n1\nUsage or set\\-up error.\n.TP\n2\nThe guest crashed, or asked for a restart "
+          "after a panic under \\-\\-no\\-reboot.\n",
+          to);
+}
+
+/* ---- verbs ---- */
+
+static int verb_run(int argc, char **argv)
+{
+    struct err err = {""};
+    struct config config;
+    struct machine *machine = NULL;
+    int status = MACHINE_FAILED;
+
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        help_print(stdout);
+        return 0;
+    }
+    if (config_parse(&config, argc, argv, &err) < 0)
+        goto out;
+    log_set_level(config.log);
+    machine = machine_new(&config, &err);
+    if (machine)
+        status = machine_run(machine, &err);
+    machine_free(machine);
+out:
+    if (status == MACHINE_FAILED)
+        fail(&err);
+    config_free(&config);
+    return status;
+}
+
+static int verb_boot_info(int argc, char **argv)
+{
+    struct err err = {""};
+
+    if (argc != 2 || argv[1][0] == '-') {
+        err_set(&err, EINVAL, "usage: vmm boot-info IMAGE");
+        return fail(&err);
+    }
+    return bootfiles_info(argv[1], &err) < 0 ? fail(&err) : 0;
+}
+
+static int verb_version(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 1) {
+        log_msg(LOG_ERROR, "usage: vmm version");
+        return MACHINE_FAILED;
+    }
+    printf("vmm %s\n", VMM_VERSION);
+    return 0;
+}
+
+static int verb_help(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--man") == 0) {
+        man_print(stdout);
+        return 0;
+    }
+    if (argc != 1) {
+        log_msg(LOG_ERROR, "usage: vmm help, or vmm help --man for the manual page's source");
+        return MACHINE_FAILED;
+    }
+    help_print(stdout);
+    return 0;
+}
+
+static const struct verb verbs[] = {
+    {"run", "[OPTIONS]", "boot a machine and run it until it ends", verb_run},
+    {"boot-info", "IMAGE", "print which kernel, initrd and command line an image would boot with",
+     verb_boot_info},
+    {"version", "", "print the version", verb_version},
+    {"help", "[--man]", "print this, or the source of the manual page", verb_help},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct {
+    const char *option, *verb;
+} spelled[] = {{"--help", "help"}, {"-h", "help"}, {"--version", "version"}, {NULL, NULL}};
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+
+    if (!word) {
+        help_print(stderr);
+        return MACHINE_FAILED;
+    }
+    for (unsigned i = 0; spelled[i].option; i++)
+        if (strcmp(spelled[i].option, word) == 0)
+            word = spelled[i].verb;
+    for (const struct verb *v = verbs; v->name; v++)
+        if (strcmp(v->name, word) == 0)
+            return v->run(argc - 1, argv + 1);
+    log_msg(LOG_ERROR, "unknown command '%s'; see 'vmm help'", word);
+    return MACHINE_FAILED;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns one vCPU: its descriptor, its exits, its counters. Refuses to know what the guest talks to
+ * (the bus does), what its registers mean (the architecture does) and who stops it (vcpus.c).
+ */
+#include "vmm/vcpu.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/base/bits.h"
+#include "vmm/vcpu-internal.h"
+
+const char *const vcpu_exit_name[VCPU_EXITS] = {
+    [VCPU_EXIT_PIO_READ] = "pio-read",       [VCPU_EXIT_PIO_WRITE] = "pio-write",
+    [VCPU_EXIT_MMIO_READ] = "mmio-read",     [VCPU_EXIT_MMIO_WRITE] = "mmio-write",
+    [VCPU_EXIT_INTERRUPTED] = "interrupted", [VCPU_EXIT_OTHER] = "other",
+};
+
+unsigned vcpu_index(const struct vcpu *vcpu)
+{
+    return vcpu->index;
+}
+
+const struct kvm *vcpu_kvm(const struct vcpu *vcpu)
+{
+    return vcpu->set->kvm;
+}
+
+int vcpu_ioctl(const struct vcpu *vcpu, unsigned long request, void *arg)
+{
+    int got;
+
+    do {
+        got = ioctl(vcpu->fd, request, arg);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+void vcpu_counts(const struct vcpu *vcpu, struct vcpu_counts *counts)
+{
+    for (unsigned i = 0; i < VCPU_EXITS; i++)
+        counts->exits[i] = atomic_load_explicit(&vcpu->exits[i], memory_order_relaxed);
+}
+
+/* One writer: no locked instruction needed. */
+static void exit_count(struct vcpu *v, enum vcpu_exit kind)
+{
+    const uint64_t n = atomic_load_explicit(&v->exits[kind], memory_order_relaxed);
+
+    atomic_store_explicit(&v->exits[kind], n + 1, memory_order_relaxed);
+}
+
+void vcpu_hurry(struct vcpu *v, bool on)
+{
+    /* the kernel reads it too */
+    __atomic_store_n(&v->run->immediate_exit, on, __ATOMIC_SEQ_CST);
+}
+
+size_t vcpu_run_size(const struct kvm *kvm)
+{
+    const int size = kvm_sys_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
+
+    return size < (int)sizeof(struct kvm_run) ? 0 : (size_t)size;
+}
+
+int vcpu_open(struct vcpus *set, unsigned index, struct err *err)
+{
+    struct vcpu *v = &set->cpu[index];
+    void *run;
+
+    v->set = set;
+    v->index = index;
+    v->fd = kvm_vm_ioctl(set->kvm, KVM_CREATE_VCPU, kvm_arg(index));
+    if (v->fd < 0)
+        return err_errno(err, -v->fd, "KVM cannot create vCPU %u", index);
+    run = mmap(NULL, set->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+    if (run == MAP_FAILED)
+        return err_errno(err, errno, "cannot map the registers of vCPU %u", index);
+    v->run = run;
+    return 0;
+}
+
+void vcpu_close(struct vcpu *v)
+{
+    arch_state_free(v->initial);
+    if (v->run)
+        munmap(v->run, v->set->run_size);
+    if (v->fd >= 0)
+        close(v->fd);
+}
+
+static void code_text(const struct kvm_run *run, char *text, size_t size)
+{
+    const uint64_t flag = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+    size_t len = 0, n;
+
+    text[0] = '\0';
+    if (run->exit_reason != KVM_EXIT_INTERNAL_ERROR ||
+        run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION || !run->internal.ndata ||
+        !(run->emulation_failure.flags & flag))
+        return;
+    n = min_u64(run->emulation_failure.insn_size, sizeof(run->emulation_failure.insn_bytes));
+    len = (size_t)snprintf(text, size, " at instruction");
+    for (size_t i = 0; i < n && len + 4 < size; i++)
+        len +=
+            (size_t)snprintf(text + len, size - len, " %02x", run->emulation_failure.insn_bytes[i]);
+}
+
+static void reason_text(const struct kvm_run *run, int error, char *text, size_t size)
+{
+    char code[80];
+
+    code_text(run, code, sizeof(code));
+    if (error)
+        snprintf(text, size, "KVM_RUN failed: %s", strerror(error));
+    else if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
+        snprintf(text, size, "KVM internal error %u%s%s", run->internal.suberror,
+                 run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+                     ? " (an instruction that it cannot emulate)"
+                     : "",
+                 code);
+    else if (run->exit_reason == KVM_EXIT_FAIL_ENTRY)
+        snprintf(text, size, "the processor refuses to enter the guest, reason 0x%llx",
+                 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+    else
+        snprintf(text, size, "KVM exit %u that vmm does not know", run->exit_reason);
+}
+
+static void vcpu_crash(struct vcpu *v, int error)
+{
+    char reason[200], registers[600];
+
+    reason_text(v->run, error, reason, sizeof(reason));
+    arch_vcpu_describe(v, registers, sizeof(registers));
+    log_msg(LOG_ERROR, "vcpu%u cannot go on: %s; %s", v->index, reason, registers);
+    vcpu_end(v, VCPU_CRASHED);
+}
+
+static bool exit_pio(struct vcpu *v)
+{
+    struct kvm_run *run = v->run;
+    struct bus *bus = v->set->bus;
+    uint8_t *data = (uint8_t *)run + run->io.data_offset;
+    const bool out = run->io.direction == KVM_EXIT_IO_OUT;
+
+    exit_count(v, out ? VCPU_EXIT_PIO_WRITE : VCPU_EXIT_PIO_READ);
+    for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
+        if (out)
+            bus_write(bus, BUS_PIO, run->io.port, data, run->io.size);
+        else
+            bus_read(bus, BUS_PIO, run->io.port, data, run->io.size);
+    }
+    return true;
+}
+
+static bool exit_mmio(struct vcpu *v)
+{
+    struct kvm_run *run = v->run;
+    const unsigned len = (unsigned)min_u64(run->mmio.len, sizeof(run->mmio.data));
+
+    exit_count(v, run->mmio.is_write ? VCPU_EXIT_MMIO_WRITE : VCPU_EXIT_MMIO_READ);
+    if (run->mmio.is_write)
+        bus_write(v->set->bus, BUS_MMIO, run->mmio.phys_addr, run->mmio.data, len);
+    else
+        bus_read(v->set->bus, BUS_MMIO, run->mmio.phys_addr, run->mmio.data, len);
+    return true;
+}
+
+static bool exit_shutdown(struct vcpu *v)
+{
+    exit_count(v, VCPU_EXIT_OTHER);
+    vcpu_end(v, VCPU_TRIPLE_FAULT);
+    return false;
+}
+
+static bool exit_system_event(struct vcpu *v)
+{
+    exit_count(v, VCPU_EXIT_OTHER);
+    switch (v->run->system_event.type) {
+    case KVM_SYSTEM_EVENT_SHUTDOWN:
+        vcpu_end(v, VCPU_POWEROFF);
+        break;
+    case KVM_SYSTEM_EVENT_RESET:
+        vcpu_end(v, VCPU_RESET);
+        break;
+    default:
+        vcpu_crash(v, 0);
+        break;
+    }
+    return false;
+}
+
+static bool exit_interrupted(struct vcpu *v)
+{
+    exit_count(v, VCPU_EXIT_INTERRUPTED);
+    return false;
+}
+
+/* true: run on; false: to the gate */
+static bool (*const exit_table[])(struct vcpu *v) = {
+    [KVM_EXIT_IO] = exit_pio,
+    [KVM_EXIT_MMIO] = exit_mmio,
+    [KVM_EXIT_SHUTDOWN] = exit_shutdown,
+    [KVM_EXIT_SYSTEM_EVENT] = exit_system_event,
+    [KVM_EXIT_INTR] = exit_interrupted,
+};
+
+static bool exit_dispatch(struct vcpu *v)
+{
+    const uint32_t reason = v->run->exit_reason;
+
+    if (reason < ARRAY_SIZE(exit_table) && exit_table[reason])
+        return exit_table[reason](v);
+    exit_count(v, VCPU_EXIT_OTHER);
+    vcpu_crash(v, 0);
+    return false;
+}
+
+/* EAGAIN is a vCPU that waits to be started by another one. */
+bool vcpu_run_once(struct vcpu *v)
+{
+    if (ioctl(v->fd, KVM_RUN, NULL) == 0)
+        return exit_dispatch(v);
+    if (errno == EINTR || errno == EAGAIN)
+        return exit_interrupted(v);
+    exit_count(v, VCPU_EXIT_OTHER);
+    vcpu_crash(v, errno);
+    return false;
+}
