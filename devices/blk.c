@@ -269,8 +269,12 @@ static const struct reg config_rows[] = {
     {.off = 0, .size = 8, .name = "capacity", .clause = "5.2.4-d1", .read = capacity_read},
     {.off = 12, .size = 4, .name = "seg_max", .clause = "5.2.4-d1", .read = seg_max_read},
     {.off = 20, .size = 4, .name = "blk_size", .clause = "5.2.4-d1", .read = blk_size_read},
-    {.off = 32, .size = 1, .name = "writeback", .clause = "5.2.5-d1",
-     .read = writeback_read, .write = writeback_write},
+    {.off = 32,
+     .size = 1,
+     .name = "writeback",
+     .clause = "5.2.5-d1",
+     .read = writeback_read,
+     .write = writeback_write},
 };
 
 static const struct regs config_regs = {

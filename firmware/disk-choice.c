@@ -18,9 +18,8 @@ struct chooser {
     struct disk_volumes *d;
     struct disk_mem *mem;
     struct disk_choice *c;
-    struct disk_volume *grub; /* whose configuration was taken */
-    bool used_bls;
-    struct err problem; /* of the first configuration that is there but does not boot */
+    struct grub_origin origin; /* of the configuration that was taken */
+    struct err problem;        /* of the first configuration that is there but does not boot */
     int code;
 };
 
@@ -30,9 +29,7 @@ static int grub_try(struct chooser *x, struct disk_volume *v, const char *path)
     struct err err;
     int r = disk_volume_ready(v);
     if (!r)
-        r = grub_choose(x->d, v, path, x->mem, x->c, &x->used_bls, &err);
-    if (!r)
-        x->grub = v;
+        r = grub_choose(x->d, v, path, x->mem, x->c, &x->origin, &err);
     if (r && r != -ENOENT && v->status == 0 && !x->code) {
         x->code = r;
         x->problem = err;
@@ -91,9 +88,9 @@ static int grub_find(struct chooser *x)
     if (r)
         return r;
     char where[64];
-    disk_volume_name(x->grub, where, sizeof(where));
+    disk_volume_name(x->origin.volume, where, sizeof(where));
     x->c->source = disk_mem_printf(x->mem, "grub.cfg%s on %s",
-                                   x->used_bls ? " with loader entries" : "", where);
+                                   x->origin.used_bls ? " with loader entries" : "", where);
     return x->c->source ? 0 : -ENOMEM;
 }
 
@@ -186,7 +183,7 @@ int disk_choose(struct disk_volumes *d, struct disk_mem *mem, struct disk_choice
     struct disk_choice by_grub = {0}, by_bls = {0};
     struct chooser x = {.d = d, .mem = mem, .c = &by_grub};
     int grub = grub_find(&x);
-    if (!grub && x.used_bls) {
+    if (!grub && x.origin.used_bls) {
         *c = by_grub;
         return 0;
     }

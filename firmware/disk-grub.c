@@ -60,13 +60,14 @@ static int outcome(struct grub *g, const char *path, struct disk_choice *c, stru
 }
 
 int grub_choose(struct disk_volumes *d, struct disk_volume *v, const char *path,
-                struct disk_mem *mem, struct disk_choice *c, bool *used_bls, struct err *err)
+                struct disk_mem *mem, struct disk_choice *c, struct grub_origin *origin,
+                struct err *err)
 {
     struct grub_menu menu = {0};
     struct grub g = {.mem = mem, .disks = d, .menu = &menu, .fuel = GRUB_MAX_FUEL};
     char *text;
     size_t len;
-    *used_bls = false;
+    *origin = (struct grub_origin){.volume = v};
     int r = disk_read(v, path, DISK_MAX_CONFIG, mem, &text, &len);
     if (r == -EFBIG)
         return err_set(err, EFBIG, "%s is larger than %zu bytes", path, DISK_MAX_CONFIG);
@@ -79,7 +80,9 @@ int grub_choose(struct disk_volumes *d, struct disk_volume *v, const char *path,
         if (menu.count)
             grub_menu_boot(&g);
     }
-    *used_bls = g.used_bls;
+    origin->used_bls = g.used_bls;
+    struct disk_volume *last = grub_locate(&g, grub_get(&g, "config_file")).volume;
+    origin->volume = last ? last : v;
     return outcome(&g, path, c, err);
 }
 

@@ -409,8 +409,8 @@ static void modern_cap_written(struct vpci *vp, unsigned off, unsigned len)
 static int cap_add(struct vpci *vp, uint8_t type, uint32_t offset, uint32_t length, uint32_t extra)
 {
     static const uint8_t window_rw[VIRTIO_PCI_CAP_BYTES_EXTRA - 2] = {
-        [2] = 0xff, /* bar */
-        [6] = 0xff, [7] = 0xff, [8] = 0xff, [9] = 0xff, /* offset */
+        [2] = 0xff,                                         /* bar */
+        [6] = 0xff,  [7] = 0xff,  [8] = 0xff,  [9] = 0xff,  /* offset */
         [10] = 0xff, [11] = 0xff, [12] = 0xff, [13] = 0xff, /* length */
         [14] = 0xff, [15] = 0xff, [16] = 0xff, [17] = 0xff, /* pci_cfg_data */
     };
@@ -440,8 +440,8 @@ static int caps_add(struct vpci *vp)
     if (ret >= 0)
         ret = cap_add(vp, VIRTIO_PCI_CAP_ISR, MODERN_ISR, 1, 0);
     if (ret >= 0 && config)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_DEVICE, MODERN_DEVICE,
-                      (uint32_t)align_up(config->size, 4), 0);
+        ret = cap_add(vp, VIRTIO_PCI_CAP_DEVICE, MODERN_DEVICE, (uint32_t)align_up(config->size, 4),
+                      0);
     if (ret >= 0)
         ret = cap_add(vp, VIRTIO_PCI_CAP_PCI, 0, 0, 0);
     if (ret >= 0)
@@ -461,9 +461,8 @@ static int modern_attach(struct vpci *vp, struct err *err)
     if (!vp->modern.bell)
         return err_errno(err, ENOMEM, "device %s", vp->dev->name);
     for (unsigned i = 0; i < n; i++)
-        vp->modern.bell[i] = (struct bus_bell){.off = MODERN_NOTIFY + MODERN_NOTIFY_STEP * i,
-                                               .len = 0,
-                                               .fd = vp->bell[i].fd};
+        vp->modern.bell[i] = (struct bus_bell){
+            .off = MODERN_NOTIFY + MODERN_NOTIFY_STEP * i, .len = 0, .fd = vp->bell[i].fd};
     ret = pci_bar_add(&vp->func, VPCI_BAR_MODERN, PCI_BAR_MEM64, MODERN_BAR_SIZE, false,
                       vp->modern.bell, n);
     if (ret == 0)

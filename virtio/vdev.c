@@ -187,6 +187,20 @@ static void queues_look_soon(struct vdev *dev)
             loop_post(dev->loop, &dev->vq[i].again);
 }
 
+/* For those who watch: what the driver settled for, by name. */
+static void accepted_tell(struct vdev *dev)
+{
+    char text[400], name[16];
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (unsigned bit = 0; bit < VDEV_FEATURE_BITS && n < sizeof(text); bit++)
+        if (vfeat_has(&dev->accepted, bit))
+            n += (size_t)snprintf(text + n, sizeof(text) - n, " %s",
+                                  vdev_feature_name(dev, bit, name));
+    log_limited(&dev->log, LOG_INFO, "%s: driver ready, features:%s", dev->name, text);
+}
+
 void vdev_start(struct vdev *dev)
 {
     int ret;
@@ -199,6 +213,7 @@ void vdev_start(struct vdev *dev)
         vdev_fail(dev, "2.1.2-d3", "cannot start: error %d", -ret);
         return;
     }
+    accepted_tell(dev);
     queues_look_soon(dev);
 }
 

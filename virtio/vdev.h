@@ -59,10 +59,10 @@ struct vfeat_row {
  * conf: what the machine built from the user's options, of a type that the device's header names.
  */
 struct virtio_type {
-    const char *name;    /* "blk" */
-    uint16_t id;         /* virtio device id */
-    uint32_t class_code; /* PCI class, 24 bits */
-    size_t state_size;   /* bytes of dev->state, zeroed */
+    const char *name;                 /* "blk" */
+    uint16_t id;                      /* virtio device id */
+    uint32_t class_code;              /* PCI class, 24 bits */
+    size_t state_size;                /* bytes of dev->state, zeroed */
     const struct vfeat_row *features; /* every bit that the type knows: names and dependencies */
     const struct regs *config;        /* device configuration, ctx is the vdev; NULL: none */
 
@@ -111,7 +111,7 @@ struct vdev {
     unsigned n_queues;
 
     struct vfeat offered;
-    struct vfeat driver; /* as the driver wrote them; what counts is `accepted` */
+    struct vfeat driver;   /* as the driver wrote them; what counts is `accepted` */
     struct vfeat accepted; /* valid from FEATURES_OK to reset, else empty */
     enum byte_order order; /* of rings and requests on the path that drives the device */
     uint8_t status;

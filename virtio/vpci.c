@@ -228,19 +228,28 @@ static int vpci_build(struct vpci *vp, struct irqs *irqs, struct err *err)
     vp->bell = calloc(dev->n_queues ? dev->n_queues : 1, sizeof(vp->bell[0]));
     if (!vp->queue_vector || !vp->bell)
         return err_errno(err, ENOMEM, "device %s", dev->name);
-    dev->up = (struct vdev_up){up_queue_interrupt, up_config_interrupt, up_failed,
-                               up_queue_reset_done, up_reset_done, vp};
+    dev->up = (struct vdev_up){up_queue_interrupt,  up_config_interrupt, up_failed,
+                               up_queue_reset_done, up_reset_done,       vp};
     pci_func_init(&vp->func, dev->name, dev->loop, &vpci_ops, vp);
     ret = doorbells_open(vp, err);
     if (ret == 0)
-        ret = pci_msix_add(&vp->func, irqs,
-                           (unsigned)min_u64(dev->n_queues + 1, MSIX_MAX_VECTORS), VPCI_BAR_MSIX,
-                           err);
+        ret = pci_msix_add(&vp->func, irqs, (unsigned)min_u64(dev->n_queues + 1, MSIX_MAX_VECTORS),
+                           VPCI_BAR_MSIX, err);
     if (ret == 0)
         ret = interfaces_attach(vp, err);
     if (ret == 0)
         pci_intx_add(&vp->func);
     return ret;
+}
+
+static void identity_tell(const struct vpci *vp)
+{
+    const uint8_t *cfg = vp->func.cfg;
+
+    log_msg(LOG_INFO, "%s: virtio-%s at 00:%02x.%x, %04x:%04x revision %u, %s", vp->dev->name,
+            vp->dev->type->name, vp->func.devfn >> 3, vp->func.devfn & 7u,
+            le16_load(cfg + PCI_VENDOR_ID), le16_load(cfg + PCI_DEVICE_ID), cfg[PCI_REVISION],
+            vp->ifs->name);
 }
 
 struct vpci *vpci_new(struct pci_root *root, struct irqs *irqs, struct vdev *dev,
@@ -260,8 +269,10 @@ struct vpci *vpci_new(struct pci_root *root, struct irqs *irqs, struct vdev *dev
     ret = vpci_build(vp, irqs, err);
     if (ret == 0)
         ret = pci_func_plug(root, &vp->func, devfn, err);
-    if (ret == 0)
+    if (ret == 0) {
         up_reset_done(dev); /* every register as after reset */
+        identity_tell(vp);
+    }
     loop_unlock(dev->loop);
     if (ret < 0) {
         vpci_free(vp);

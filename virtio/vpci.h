@@ -19,8 +19,8 @@ enum { VPCI_BAR_IO = 0, VPCI_BAR_MSIX = 1, VPCI_BAR_MODERN = 4 };
 
 struct vinterface {
     const char *name;
-    bool needs_master;   /* reaches memory only while bus mastering is on */
-    bool shows_failure;  /* has a bit for DEVICE_NEEDS_RESET */
+    bool needs_master;  /* reaches memory only while bus mastering is on */
+    bool shows_failure; /* has a bit for DEVICE_NEEDS_RESET */
     /* Can it serve this type at all? NULL: every type. */
     bool (*serves)(const struct virtio_type *type);
     /* Set PCI ids. The last interface in the list that serves the type has the word. */
@@ -57,7 +57,7 @@ struct vpci {
     struct {
         uint32_t device_feature_select, driver_feature_select;
         uint16_t queue_select;
-        unsigned window; /* PCI_CFG capability's offset */
+        unsigned window;       /* PCI_CFG capability's offset */
         struct bus_bell *bell; /* addresses of the doorbells in its BAR */
     } modern;
 };

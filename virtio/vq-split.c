@@ -183,9 +183,8 @@ static struct vq_chain *split_pop(struct vq *vq)
         return NULL;
     head = order16(r->order,
                    ring_load16(&r->avail,
-                               VIRTQ_RING_ENTRY +
-                                   VIRTQ_AVAIL_ENTRY_BYTES *
-                                       (uint64_t)(r->avail_next & (r->size - 1)),
+                               VIRTQ_RING_ENTRY + VIRTQ_AVAIL_ENTRY_BYTES *
+                                                      (uint64_t)(r->avail_next & (r->size - 1)),
                                memory_order_relaxed));
     chain = vq_chain_take(vq, head);
     if (!chain) {
@@ -196,8 +195,7 @@ static struct vq_chain *split_pop(struct vq *vq)
     clause = chain_walk(r, chain, head);
     if (clause) {
         vq_chain_untake(chain);
-        vdev_fail(vq->dev, clause, "queue %u: broken descriptor chain at head %u", vq->index,
-                  head);
+        vdev_fail(vq->dev, clause, "queue %u: broken descriptor chain at head %u", vq->index, head);
         return NULL;
     }
     vq_chain_ready(chain);
@@ -210,8 +208,8 @@ static struct vq_chain *split_pop(struct vq *vq)
 static void split_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
 {
     struct split *r = vq->ring;
-    const uint64_t at = VIRTQ_RING_ENTRY +
-                        VIRTQ_USED_ENTRY_BYTES * (uint64_t)(r->used_next & (r->size - 1));
+    const uint64_t at =
+        VIRTQ_RING_ENTRY + VIRTQ_USED_ENTRY_BYTES * (uint64_t)(r->used_next & (r->size - 1));
 
     ring_store32(&r->used, at, order32(r->order, chain->id));
     ring_store32(&r->used, at + 4, order32(r->order, written));
@@ -220,8 +218,8 @@ static void split_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
 
 static uint16_t used_event(const struct split *r)
 {
-    return order16(r->order, ring_load16(&r->avail, avail_bytes(r->size, false),
-                                         memory_order_relaxed));
+    return order16(r->order,
+                   ring_load16(&r->avail, avail_bytes(r->size, false), memory_order_relaxed));
 }
 
 static bool split_publish(struct vq *vq)
@@ -251,8 +249,8 @@ static bool split_kicks(struct vq *vq, bool on)
         ring_store16(&r->used, used_bytes(r->size, false), order16(r->order, r->avail_next),
                      memory_order_relaxed);
     } else {
-        ring_store16(&r->used, VIRTQ_RING_FLAGS,
-                     order16(r->order, on ? 0 : VIRTQ_USED_NO_NOTIFY), memory_order_relaxed);
+        ring_store16(&r->used, VIRTQ_RING_FLAGS, order16(r->order, on ? 0 : VIRTQ_USED_NO_NOTIFY),
+                     memory_order_relaxed);
     }
     if (!on)
         return false;

@@ -36,7 +36,7 @@ struct vq_chain {
     struct vq *vq;
     struct gcur out, in;
     bool fault;
-    bool busy; /* between pop and push */
+    bool busy;   /* between pop and push */
     uint16_t id; /* the ring's name for it */
     uint32_t n_iov, cap_iov;
     uint32_t n_out; /* pieces of out; those of in follow */
@@ -64,14 +64,14 @@ struct vq {
     uint16_t max; /* what the device offers */
     size_t extra; /* bytes of the type's own behind every chain */
     struct vq_settings set;
-    bool enabled; /* as the driver sees it */
-    bool draining; /* being reset alone (RING_RESET), chains in flight */
+    bool enabled;             /* as the driver sees it */
+    bool draining;            /* being reset alone (RING_RESET), chains in flight */
     const struct vq_ops *ops; /* while enabled */
-    void *ring; /* the layout's live state */
-    struct vq_chain **slot; /* by id, made when first needed */
+    void *ring;               /* the layout's live state */
+    struct vq_chain **slot;   /* by id, made when first needed */
     uint16_t n_slots;
     unsigned in_flight;
-    unsigned unpublished; /* pushed since the last publish */
+    unsigned unpublished;   /* pushed since the last publish */
     struct loop_work again; /* more to do than one turn may take */
     struct vq_stats stats;
 };

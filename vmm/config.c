@@ -217,8 +217,9 @@ const struct opt config_run_opts[] = {
      "what the terminal is connected to: the serial port ttyS0 (default) or the virtio console "
      "hvc0",
      opt_console, false},
-    {"--kernel", "FILE", "boot this kernel (bzImage, or ELF with a PVH entry) instead of the disk's",
-     opt_kernel, false},
+    {"--kernel", "FILE",
+     "boot this kernel (bzImage, or ELF with a PVH entry) instead of the disk's", opt_kernel,
+     false},
     {"--initrd", "FILE", "initial RAM disk for --kernel", opt_initrd, false},
     {"--append", "TEXT", "add this to the kernel's command line", opt_append, false},
     {"--mem", "SIZE", "RAM, from 64M; 512M is the default", opt_mem, false},

@@ -28,7 +28,7 @@ struct config {
     unsigned n_disks;
     enum config_console console;
     const char *kernel, *initrd, *append; /* NULL: not given */
-    uint64_t mem; /* bytes */
+    uint64_t mem;                         /* bytes */
     unsigned cpus;
     bool modern_only;
     bool snapshot; /* every disk */

@@ -221,8 +221,8 @@ static int kvm_make(struct machine *m, struct err *err)
 static int bus_make(struct machine *m, struct err *err)
 {
     const struct board_pci *p = &m->board.pci;
-    struct pci_layout layout = {p->mem32_base, p->mem32_size, p->mem64_base, p->mem64_size,
-                                p->io_base,    p->io_size,    {0}};
+    struct pci_layout layout = {
+        p->mem32_base, p->mem32_size, p->mem64_base, p->mem64_size, p->io_base, p->io_size, {0}};
     struct bus_bell_ops bells;
     struct irq_ops irqs;
 
@@ -240,8 +240,8 @@ static int bus_make(struct machine *m, struct err *err)
 static int platform_make(struct machine *m, struct err *err)
 {
     const struct board *b = &m->board;
-    const struct con_tty_config tty = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO,
-                                       .keys = console_keys, .arg = m};
+    const struct con_tty_config tty = {
+        .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .keys = console_keys, .arg = m};
     const struct rtc_config rtc = {.port = b->rtc.port};
     const struct pm_config pm = {
         .sleep_control_port = b->sleep_control_port,
@@ -304,7 +304,8 @@ static int disk_make(struct machine *m, unsigned index, struct err *err)
     const struct config_disk *d = &m->config->disk[index];
     const struct blk_open open = {.path = d->path,
                                   .read_only = d->read_only,
-                                  .snapshot = d->snapshot || (m->config->snapshot && !d->read_only)};
+                                  .snapshot =
+                                      d->snapshot || (m->config->snapshot && !d->read_only)};
     struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL};
     struct part *part = part_add(m, "disk", index, NULL, err);
     int ret;

@@ -36,11 +36,12 @@ static void help_print(FILE *to)
     opts_help(config_run_opts, to);
     fputs("\nWords of --disk, behind the file:\n", to);
     opts_help(config_disk_opts, to);
-    fputs("\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
-          "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
-          "\nExit status: 0 the guest switched itself off, or the user ended it; 1 usage or set-up\n"
-          "error; 2 the guest crashed, or asked for a restart after a panic under --no-reboot.\n",
-          to);
+    fputs(
+        "\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
+        "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
+        "\nExit status: 0 the guest switched itself off, or the user ended it; 1 usage or set-up\n"
+        "error; 2 the guest crashed, or asked for a restart after a panic under --no-reboot.\n",
+        to);
 }
 
 static void man_print(FILE *to)

@@ -151,22 +151,31 @@ static void vcpus_kick(struct vcpus *set)
     }
 }
 
+/* With the lock held. */
+static void vcpus_ask(struct vcpus *set)
+{
+    if (set->paused)
+        return;
+    set->paused = true;
+    vcpus_kick(set);
+}
+
 void vcpus_pause_ask(struct vcpus *set)
 {
     pthread_mutex_lock(&set->lock);
-    if (!set->paused) {
-        set->paused = true;
-        vcpus_kick(set);
-    }
+    vcpus_ask(set);
     pthread_mutex_unlock(&set->lock);
 }
 
+/* Asking again: another thread's vcpus_resume may come between. */
 void vcpus_pause(struct vcpus *set)
 {
-    vcpus_pause_ask(set);
     pthread_mutex_lock(&set->lock);
-    while (set->n_parked < set->n_threads)
+    vcpus_ask(set);
+    while (set->n_parked < set->n_threads) {
         pthread_cond_wait(&set->went, &set->lock);
+        vcpus_ask(set);
+    }
     pthread_mutex_unlock(&set->lock);
 }
 

@@ -79,10 +79,8 @@ static int image_open(const struct blk_open *o, bool writes, struct stat *st, st
 /* H10: one writer, or any number of readers. */
 static int image_lock(int fd, const char *path, bool writes, struct err *err)
 {
-    struct flock lock = {.l_type = writes ? F_WRLCK : F_RDLCK,
-                         .l_whence = SEEK_SET,
-                         .l_start = LOCK_AT,
-                         .l_len = 1};
+    struct flock lock = {
+        .l_type = writes ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET, .l_start = LOCK_AT, .l_len = 1};
     int ret;
 
     do
@@ -109,11 +107,12 @@ static int image_size(int fd, const char *path, const struct stat *st, uint64_t 
         return err_errno(err, errno, "cannot get the size of disk %s", path);
     *size = bytes - bytes % BLK_SECTOR;
     if (!*size)
-        return err_set(err, EINVAL, "disk %s is empty: it has %" PRIu64 " bytes, less than a sector",
-                       path, bytes);
+        return err_set(err, EINVAL,
+                       "disk %s is empty: it has %" PRIu64 " bytes, less than a sector", path,
+                       bytes);
     if (*size != bytes)
-        log_msg(LOG_WARN, "disk %s: its last %" PRIu64 " bytes are no full sector and not used", path,
-                bytes - *size);
+        log_msg(LOG_WARN, "disk %s: its last %" PRIu64 " bytes are no full sector and not used",
+                path, bytes - *size);
     return 0;
 }
 

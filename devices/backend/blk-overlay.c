@@ -63,13 +63,17 @@ struct blk_overlay *blk_overlay_new(uint64_t size, struct err *err)
     o->chunk = calloc(o->n_chunks, sizeof(struct chunk *));
     o->fd = temp_open(dir);
     if (o->fd < 0)
-        err_errno(err, errno, "cannot make a temporary file for the snapshot in %s "
-                  "(set TMPDIR to another folder)", dir);
+        err_errno(err, errno,
+                  "cannot make a temporary file for the snapshot in %s "
+                  "(set TMPDIR to another folder)",
+                  dir);
     else if (!o->chunk)
         err_errno(err, ENOMEM, "snapshot");
     else if (ftruncate(o->fd, (off_t)size) < 0)
-        err_errno(err, errno, "cannot make a temporary file of %llu bytes for the snapshot in %s "
-                  "(set TMPDIR to another folder)", (unsigned long long)size, dir);
+        err_errno(err, errno,
+                  "cannot make a temporary file of %llu bytes for the snapshot in %s "
+                  "(set TMPDIR to another folder)",
+                  (unsigned long long)size, dir);
     else
         return o;
     blk_overlay_free(o);

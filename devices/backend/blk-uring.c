@@ -19,8 +19,8 @@
 
 enum {
     URING_ENTRIES = 256,
-    URING_REAP = 32,           /* ends looked at together */
-    URING_RETRY_NS = 1000000,  /* the kernel had no memory for what we submitted */
+    URING_REAP = 32,          /* ends looked at together */
+    URING_RETRY_NS = 1000000, /* the kernel had no memory for what we submitted */
 };
 
 struct uring {
@@ -46,16 +46,6 @@ static void step_prepare(const struct blk_backend *be, struct io_uring_sqe *sqe,
     io_uring_sqe_set_data(sqe, io);
 }
 
-static struct io_uring_sqe *sqe_get(struct uring *u)
-{
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-
-    if (sqe)
-        return sqe;
-    io_uring_submit(&u->ring);
-    return io_uring_get_sqe(&u->ring);
-}
-
 static void uring_submit(struct blk_backend *be, struct blk_io *io)
 {
     struct uring *u = (struct uring *)be->engine_state;
@@ -68,7 +58,10 @@ static void uring_commit(struct blk_backend *be)
     struct uring *u = (struct uring *)be->engine_state;
     struct io_uring_sqe *sqe;
 
-    while (u->waiting.head && u->in_ring < u->max && (sqe = sqe_get(u))) {
+    while (u->waiting.head && u->in_ring < u->max) {
+        sqe = io_uring_get_sqe(&u->ring);
+        if (!sqe)
+            break; /* full: the rest goes when some of these have ended */
         step_prepare(be, sqe, blk_list_take(&u->waiting));
         u->in_ring++;
     }

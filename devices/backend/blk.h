@@ -68,7 +68,8 @@ struct blk_open {
 int blk_backend_open(const struct blk_open *o, struct loop *loop, struct blk_backend **out,
                      struct err *err);
 
-/* Unlock, close, free. Nothing may be in flight. The loop has stopped or is locked. NULL is fine. */
+/* Unlock, close, free. Nothing may be in flight. The loop has stopped or is locked. NULL is fine.
+ */
 void blk_backend_close(struct blk_backend *be);
 
 /* Call fn behind the last of a batch of done() calls: once for many, to tell the driver. */

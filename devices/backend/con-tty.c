@@ -22,9 +22,10 @@
 
 enum { IN_BYTES = 4096, KEY_ESCAPE = 0x01 };
 
-#define SETTLE_NS     UINT64_C(20000000)   /* a window that is being dragged changes all the time */
-#define BACKGROUND_NS UINT64_C(1000000000) /* how often to see whether the terminal is ours again \
-                                            */
+#define SETTLE_NS UINT64_C(20000000) /* a window that is being dragged changes all the time */
+#define BACKGROUND_NS                                                           \
+    UINT64_C(1000000000) /* how often to see whether the terminal is ours again \
+                          */
 
 struct con_tty {
     struct chr chr;
@@ -37,6 +38,7 @@ struct con_tty {
     struct loop_work pump; /* for input that cannot be waited for because it is always ready */
     bool timer_armed, in_armed, in_ended;
     bool holds_mode; /* tty-mode.h */
+    bool background; /* the terminal is somebody else's now */
     bool escaped;    /* the last key was Ctrl-A */
     bool delivering; /* a front end asks for more while it is being given some */
     struct chr_size size;
@@ -137,7 +139,7 @@ static void in_deliver(struct con_tty *t)
 /* On a terminal we read ahead, for keys must work while a guest does not read. */
 static bool in_wanted(const struct con_tty *t)
 {
-    if (t->in_ended || t->in_armed)
+    if (t->in_ended || t->in_armed || t->background)
         return false;
     if (t->in.tty)
         return t->len < IN_BYTES;
@@ -176,13 +178,20 @@ static void in_read(struct con_tty *t)
     in_deliver(t);
 }
 
+/* Reading in the background would stop us: nobody tells us when we come to the front again. */
+static void ground_check(struct con_tty *t)
+{
+    t->background = t->in.tty && !tty_mode_raw();
+    if (t->background)
+        timer_arm(t, BACKGROUND_NS);
+}
+
 static void in_turn(struct con_tty *t)
 {
     t->in_armed = false;
-    if (t->in.tty && !tty_mode_raw()) {
-        timer_arm(t, BACKGROUND_NS);
+    ground_check(t);
+    if (t->background)
         return;
-    }
     in_read(t);
     in_arm(t);
 }
@@ -274,12 +283,10 @@ static void timer_run(void *arg)
 
     t->timer_armed = false;
     size_check(t);
-    if (!t->in.tty || t->in_ended || t->in_armed)
+    if (!t->in.tty || t->in_ended)
         return;
-    if (tty_mode_raw())
-        in_arm(t);
-    else
-        timer_arm(t, BACKGROUND_NS);
+    ground_check(t);
+    in_arm(t);
 }
 
 /* ---- life ---- */
@@ -333,10 +340,8 @@ static int mode_open(struct con_tty *t, struct err *err)
     if (ret < 0)
         return ret;
     t->holds_mode = true;
-    if (tty_mode_raw())
-        in_arm(t);
-    else
-        timer_arm(t, BACKGROUND_NS);
+    ground_check(t);
+    in_arm(t);
     return 0;
 }
 

@@ -22,9 +22,6 @@ enum {
     KEYBOARD_PULSE_RESET = 0xfe,
 };
 
-/* Below every platform device: the reset register lies inside a port range of the host bridge. */
-enum { PRIO_RESET = BUS_PRIO_PLATFORM - 1 };
-
 enum pm_event { PM_NOTHING, PM_POWER_OFF, PM_RESET };
 
 enum { PM_PORTS = 4 };
@@ -34,7 +31,6 @@ struct pm_port;
 /* One register of one byte. */
 struct pm_row {
     const char *name;
-    int prio;
     size_t port; /* offset in struct pm_config */
     uint8_t (*read)(const struct pm *pm);
     enum pm_event (*write)(struct pm *pm, uint8_t value);
@@ -102,13 +98,10 @@ static enum pm_event keyboard_write(struct pm *pm, uint8_t value)
 }
 
 static const struct pm_row pm_rows[PM_PORTS] = {
-    {"sleep-control", BUS_PRIO_PLATFORM, offsetof(struct pm_config, sleep_control_port), sleep_read,
-     sleep_write},
-    {"sleep-status", BUS_PRIO_PLATFORM, offsetof(struct pm_config, sleep_status_port), zero_read,
-     status_write},
-    {"reset-control", PRIO_RESET, offsetof(struct pm_config, reset_port), reset_read, reset_write},
-    {"keyboard-pulse", BUS_PRIO_PLATFORM, offsetof(struct pm_config, keyboard_port), zero_read,
-     keyboard_write},
+    {"sleep-control", offsetof(struct pm_config, sleep_control_port), sleep_read, sleep_write},
+    {"sleep-status", offsetof(struct pm_config, sleep_status_port), zero_read, status_write},
+    {"reset-control", offsetof(struct pm_config, reset_port), reset_read, reset_write},
+    {"keyboard-pulse", offsetof(struct pm_config, keyboard_port), zero_read, keyboard_write},
 };
 
 static void claim_read(void *ctx, uint64_t off, void *data, unsigned len)
@@ -164,7 +157,7 @@ static int port_open(struct pm *pm, unsigned i, struct err *err)
     port->row = row;
     port->claim = (struct bus_claim){.name = row->name,
                                      .space = BUS_PIO,
-                                     .prio = row->prio,
+                                     .prio = BUS_PRIO_PLATFORM,
                                      .size = 1,
                                      .ops = &pm_claim_ops,
                                      .ctx = port};

@@ -34,8 +34,8 @@ struct pm_config {
 };
 
 /*
- * Claim the ports; that of the reset register even inside the range of another platform device
- * (it lies amid the PCI address register's dword, which stays whole). NULL with err filled.
+ * Claim the ports. That of the reset register lies amid the PCI address register, whose claim
+ * (BUS_PRIO_HOST) gives way to it. NULL with err filled.
  */
 struct pm *pm_new(struct bus *bus, struct irqs *irqs, struct loop *loop,
                   const struct pm_config *config, struct err *err);

@@ -17,6 +17,7 @@ enum { F_SEG_MAX = 2, F_RO = 5, F_BLK_SIZE = 6, F_FLUSH = 9, F_CONFIG_WCE = 11 }
 struct disk_case {
     struct blk_open open; /* engine NULL: the scripted one */
     const char *serial;
+    uint64_t size; /* more than DISK: the rest is a hole */
 };
 
 static struct image disk;
@@ -29,6 +30,7 @@ static inline void *disk_conf(struct bench *b)
 
     memset(&host, 0, sizeof(host));
     image_make(&disk, DISK);
+    assert_int_equal(truncate(disk.path, (off_t)max_u64(DISK, c ? c->size : 0)), 0);
     o.path = disk.path;
     if (!o.engine)
         o.engine = &scripted;

@@ -70,9 +70,9 @@ static void B05_no_whole_sectors(struct bench *b)
 /* B07, B08, B22, 5.2.6.2-d17, d19: what is not known or not offered */
 static void B07_unknown_types(struct bench *b)
 {
-    static const uint32_t types[] = {2,  3,  5,  6,  7,  9,  10,         11,         12,        13,
-                                     14, 15, 16, 18, 20, 22, 24,         26,         99,        0x80000000,
-                                     0x80000001, 0x80000004, 0x01000000, 0xffffffff};
+    static const uint32_t types[] = {
+        2,  3,  5,  6,  7,  9,  10, 11,         12,         13,         14,         15,
+        16, 18, 20, 22, 24, 26, 99, 0x80000000, 0x80000001, 0x80000004, 0x01000000, 0xffffffff};
 
     for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
         struct ask_blk a = {.type = types[i]};
@@ -180,29 +180,34 @@ static void B17_data_of_the_wrong_kind(struct bench *b)
     disk_intact(0, DISK);
 }
 
-/* As many large requests as the ring takes, all for the same memory. */
+/* As many large requests as the ring takes. */
 static void B25_full_ring(struct bench *b)
 {
-    struct ask_blk a = ask_new(b, T_IN, 0, 512 * 1024);
+    enum { N = 128 };
+    struct ask_blk a[N];
     struct dq *q = &b->d.q[0];
     unsigned n = 0;
     struct used u;
 
-    for (;; n++) {
+    for (; n < N; n++) {
         struct chain c = {0};
 
-        chain_out(&c, a.out, HEADER);
-        chain_in(&c, a.in, a.in_len + 1);
-        if (dq_add(q, &c, &a) < 0)
+        a[n] = ask_new(b, T_IN, n, 32768);
+        chain_out(&c, a[n].out, HEADER);
+        chain_in(&c, a[n].in, a[n].in_len + 1);
+        if (dq_add(q, &c, &a[n]) < 0)
             break;
     }
     assert_true(n >= q->size / 2u);
     dq_kick(q);
-    while (n--) {
+    for (unsigned i = 0; i < n; i++) {
         assert_true(dq_wait(q, &u, WAIT_MS));
-        assert_int_equal(u.len, a.in_len + 1);
+        assert_int_equal(u.len, 32768 + 1);
     }
-    assert_int_equal(ask_status(b, &a), S_OK);
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(ask_status(b, &a[i]), S_OK);
+        assert_int_equal(ask_data(b, &a[i])[32767], image_byte(i * 512 + 32767));
+    }
     disk_reads(b, 3, 512);
 }
 
@@ -238,11 +243,11 @@ static void D10_data_is_not_ram(struct bench *b)
         uint64_t addr;
         uint32_t len;
     } bad[] = {
-        {NOWHERE, 512},           {RAM_HOLE, 512},
-        {RAM_END, 512},           {RAM_END - 256, 512},    /* ends behind it */
-        {RAM_HOLE - 256, 512},    {UINT64_MAX - 255, 512}, /* D11 */
-        {UINT64_MAX, 512},        {ECAM_BASE, 512},        /* D14 */
-        {MSI_ADDR, 512},          {RAM_LOW1, 0xfffffe00},  /* D16 */
+        {NOWHERE, 512},        {RAM_HOLE, 512},
+        {RAM_END, 512},        {RAM_END - 256, 512},    /* ends behind it */
+        {RAM_HOLE - 256, 512}, {UINT64_MAX - 255, 512}, /* D11 */
+        {UINT64_MAX, 512},     {ECAM_BASE, 512},        /* D14 */
+        {MSI_ADDR, 512},       {RAM_LOW1, 0xfffffe00},  /* D16 */
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -322,6 +327,24 @@ static void D17_more_than_32_bits(struct bench *b)
     chain_in(&c, NOWHERE, 0x80000000);
     chain_in(&c, NOWHERE, 0x80000000);
     chain_in(&c, a.in, 513); /* in 32 bits: an ordinary request */
+    assert_int_equal(chain_run(b, &c, &a), S_IOERR);
+    assert_int_equal(a.used, 0);
+    assert_int_equal(disk_steps(b, BLK_READ), 0);
+}
+
+/* All of it RAM, again and again, and all of it on the disk: but no used length could tell. */
+static void D17_more_than_32_bits_of_ram(struct bench *b)
+{
+    struct ask_blk a;
+    struct chain c = {0};
+
+    b->d.queue_size = 256;
+    bench_init(b);
+    a = ask_new(b, T_IN, 0, 0);
+    chain_out(&c, a.out, HEADER);
+    for (unsigned i = 0; i < 128; i++)
+        chain_in(&c, RAM_LOW0, 2 * RAM_SIZE);
+    chain_in(&c, a.in, 1);
     assert_int_equal(chain_run(b, &c, &a), S_IOERR);
     assert_int_equal(a.used, 0);
     assert_int_equal(disk_steps(b, BLK_READ), 0);
@@ -416,6 +439,7 @@ static void T05_resets_and_kicks(struct bench *b)
 }
 
 static const struct disk_case named = {.serial = "0123456789abcdefghij"};
+static const struct disk_case huge = {.size = UINT64_C(8) << 30};
 static const struct disk_case by_uring = {.open.engine = &blk_uring};
 static const struct disk_case by_threads = {.open.engine = &blk_pool};
 
@@ -442,6 +466,7 @@ int main(void)
         {"D10_status_is_not_ram", D10_status_is_not_ram, 0, NULL},
         {"D13_across_regions", D13_across_regions, 0, &by_uring},
         {"D17_more_than_32_bits", D17_more_than_32_bits, 0, NULL},
+        {"D17_more_than_32_bits_of_ram", D17_more_than_32_bits_of_ram, BENCH_RAW, &huge},
         {"D19_readable_after_writable", D19_readable_after_writable, 0, NULL},
         {"D20_header_marked_writable", D20_header_marked_writable, 0, NULL},
         {"D34_buffers_overlap", D34_buffers_overlap, 0, &by_uring},

@@ -96,7 +96,7 @@ static inline void script(unsigned n, const int64_t *answer)
     host.at = 0;
 }
 
-#define SCRIPTED(...)                                                                              \
+#define SCRIPTED(...) \
     script(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
 
 #endif

@@ -68,6 +68,7 @@ struct rig {
     pthread_mutex_t lock; /* the rest */
     struct rig_access log[RIG_LOG];
     unsigned n_log;
+    uint64_t total; /* accesses, also those that the log has no room for */
     unsigned events[VCPU_EVENTS];
     bool crash_wanted;
     sem_t done, event;
@@ -95,6 +96,7 @@ static inline void rig_poke(struct rig *rig, uint64_t at, const void *data, size
 static inline void rig_log(struct rig *rig, bool mmio, uint64_t off, const void *data, unsigned len)
 {
     pthread_mutex_lock(&rig->lock);
+    rig->total++;
     if (rig->n_log < RIG_LOG)
         rig->log[rig->n_log++] = (struct rig_access){.off = (uint32_t)off,
                                                      .len = (uint8_t)len,
@@ -109,6 +111,26 @@ static inline unsigned rig_logged(struct rig *rig)
 
     pthread_mutex_lock(&rig->lock);
     n = rig->n_log;
+    pthread_mutex_unlock(&rig->lock);
+    return n;
+}
+
+static inline uint64_t rig_total(struct rig *rig)
+{
+    uint64_t n;
+
+    pthread_mutex_lock(&rig->lock);
+    n = rig->total;
+    pthread_mutex_unlock(&rig->lock);
+    return n;
+}
+
+static inline unsigned rig_events(struct rig *rig, enum vcpu_event event)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&rig->lock);
+    n = rig->events[event];
     pthread_mutex_unlock(&rig->lock);
     return n;
 }
@@ -322,9 +344,9 @@ static inline bool rig_sem_wait(sem_t *sem, unsigned ms)
 static inline void rig_wait(struct rig *rig)
 {
     if (!rig_sem_wait(&rig->done, RIG_SECONDS * 1000) ||
-        (rig->events[VCPU_CRASHED] && !rig->crash_wanted))
+        (rig_events(rig, VCPU_CRASHED) && !rig->crash_wanted))
         fail_msg("the guest did not answer; %u log entries, %u crashes, %u triple faults",
-                 rig_logged(rig), rig->events[VCPU_CRASHED], rig->events[VCPU_TRIPLE_FAULT]);
+                 rig_logged(rig), rig_events(rig, VCPU_CRASHED), rig_events(rig, VCPU_TRIPLE_FAULT));
 }
 
 static inline void rig_expect(struct rig *rig, unsigned i, bool mmio, uint32_t off, unsigned len,

@@ -47,9 +47,9 @@ static void io_basic(const struct blk_engine *engine)
 static void io_pieces(const struct blk_engine *engine)
 {
     static uint8_t data[8192];
-    struct ask a = {.io = {.op = BLK_READ, .offset = 512, .n_iov = 5},
-                    .iov = {{data, 1}, {data + 1, 510}, {data, 0}, {data + 1000, 1},
-                            {data + 2000, 1024}}};
+    struct ask a = {
+        .io = {.op = BLK_READ, .offset = 512, .n_iov = 5},
+        .iov = {{data, 1}, {data + 1, 510}, {data, 0}, {data + 1000, 1}, {data + 2000, 1024}}};
     struct image m;
 
     image_make(&m, SIZE);
@@ -143,6 +143,24 @@ static void io_file_limit(const struct blk_engine *engine)
     image_done(&m);
 }
 
+/* H04: a flush, and a stable write, asks the kernel: for a pipe it says that this cannot be done.
+ */
+static void io_flush_is_real(const struct blk_engine *engine)
+{
+    struct image m;
+    int p[2];
+
+    image_make(&m, SIZE);
+    image_open(&m, (struct blk_open){.engine = engine});
+    assert_int_equal(ask_flush(&m), 0);
+    assert_int_equal(pipe(p), 0);
+    assert_int_equal(dup2(p[1], m.be->fd[BLK_IMAGE]), m.be->fd[BLK_IMAGE]);
+    assert_int_equal(ask_flush(&m), -EINVAL);
+    close(p[0]);
+    close(p[1]);
+    image_done(&m);
+}
+
 /* More at once than any ring holds. */
 static void io_flood(const struct blk_engine *engine)
 {
@@ -158,8 +176,11 @@ static void io_flood(const struct blk_engine *engine)
     loop_lock(m.loop);
     for (unsigned i = 0; i < N; i++) {
         ask[i].iov[0] = (struct iovec){data[i], 512};
-        ask[i].io = (struct blk_io){.op = BLK_READ, .offset = (uint64_t)i * 512, .iov = ask[i].iov,
-                                    .n_iov = 1, .done = ask_done};
+        ask[i].io = (struct blk_io){.op = BLK_READ,
+                                    .offset = (uint64_t)i * 512,
+                                    .iov = ask[i].iov,
+                                    .n_iov = 1,
+                                    .done = ask_done};
         blk_submit(m.be, &ask[i].io);
     }
     blk_commit(m.be);
@@ -249,8 +270,11 @@ static void io_running_loop(const struct blk_engine *engine)
 
             late[i] = (struct late){.loop = m.loop};
             a->iov[0] = (struct iovec){data[i], 4096};
-            a->io = (struct blk_io){.op = round % 2 ? BLK_READ : BLK_WRITE, .iov = a->iov,
-                                    .offset = i * 4096, .n_iov = 1, .done = late_done};
+            a->io = (struct blk_io){.op = round % 2 ? BLK_READ : BLK_WRITE,
+                                    .iov = a->iov,
+                                    .offset = i * 4096,
+                                    .n_iov = 1,
+                                    .done = late_done};
             blk_submit(m.be, &a->io);
         }
         blk_commit(m.be);
@@ -283,6 +307,12 @@ static void test_B26_pieces_beyond_iov_max(void **state)
 {
     (void)state;
     each_engine(io_many_pieces);
+}
+
+static void test_H04_flush_is_real(void **state)
+{
+    (void)state;
+    each_engine(io_flush_is_real);
 }
 
 static void test_H05_image_shrinks(void **state)
@@ -321,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_io),
         cmocka_unit_test(test_B26_pieces_beyond_iov_max),
+        cmocka_unit_test(test_H04_flush_is_real),
         cmocka_unit_test(test_H05_image_shrinks),
         cmocka_unit_test(test_H07_file_size_limit),
         cmocka_unit_test(test_flood),

@@ -31,9 +31,9 @@ static void fill(struct ask *a, uint8_t *data)
     size_t len = (size_t)min_u64((1 + any(any(4) ? 24 : MOST / 512)), SIZE / 512 - sector) * 512;
     size_t first = any((uint32_t)len);
 
-    *a = (struct ask){.io = {.op = any(2) ? BLK_READ : BLK_WRITE, .offset = sector * 512,
-                             .n_iov = 2},
-                      .iov = {{data, first}, {data + first, len - first}}};
+    *a = (struct ask){
+        .io = {.op = any(2) ? BLK_READ : BLK_WRITE, .offset = sector * 512, .n_iov = 2},
+        .iov = {{data, first}, {data + first, len - first}}};
     for (size_t i = 0; i < len; i++)
         data[i] = (uint8_t)(a->io.op == BLK_WRITE ? any(256) : 0);
 }

@@ -19,7 +19,7 @@ static struct disk_mem mem;
 static struct disk_volumes disks;
 static struct disk_choice choice;
 static struct err err;
-static bool used_bls;
+static struct grub_origin origin;
 
 static int setup(void **state)
 {
@@ -41,7 +41,7 @@ static int teardown(void **state)
 static int choose(const char *path)
 {
     struct disk_volume *v = &disks.v[disks.count - 1];
-    return grub_choose(&disks, v, path, &mem, &choice, &used_bls, &err);
+    return grub_choose(&disks, v, path, &mem, &choice, &origin, &err);
 }
 
 /* A script on one volume that has two kernels and an initrd */
@@ -63,7 +63,7 @@ static int run(const char *script)
         {NULL, NULL},
     };
     disks.count = 0;
-    fake_volume(&disks, 1, ROOT_UUID, files);
+    fake_volume(&disks, 1, "ABCD-0123", files);
     return choose("/boot/grub/grub.cfg");
 }
 
@@ -108,7 +108,7 @@ static void test_debian(void **state)
     assert_string_equal(choice.initrd[0].path, "/boot/initrd.img-6.1.0-13-amd64");
     assert_string_equal(choice.cmdline, "root=UUID=" ROOT_UUID " ro console=ttyS0 quiet");
     assert_string_equal(choice.title, "Debian GNU/Linux");
-    assert_false(used_bls);
+    assert_false(origin.used_bls);
 
     files[5] = (struct fake_file){"/boot/grub/grubenv",
                                   "# GRUB Environment Block\n"
@@ -178,7 +178,7 @@ static void test_fedora(void **state)
     };
     fake_volume(&disks, 1, "bbbbbbbb-0000-0000-0000-000000000001", boot);
     assert_int_equal(choose("/grub2/grub.cfg"), 0);
-    assert_true(used_bls);
+    assert_true(origin.used_bls);
     assert_string_equal(choice.kernel.path, "/vmlinuz-6.8.10");
     assert_string_equal(choice.cmdline, "root=UUID=r ro rhgb quiet");
 
@@ -266,6 +266,8 @@ static void test_conditions(void **state)
         {"false; true", "true"},
         {"search --file --set=r /k2", "true"},
         {"search -u --set=r none", "false"},
+        {"search --fs-uuid --set=r abcd-0123", "true"},
+        {"search --label --set=r none", "false"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(t); i++)
         is(t[i].condition, t[i].expected);

@@ -202,6 +202,20 @@ static void test_links(void **state)
     make_text("tree3/boot/grub/grub.cfg", "menuentry m { linux /d/x }             \n");
     make_ext4(image, 0, EXT4_KIB, make_path("tree3"), SMALL);
     refuses("wants kernel /d/x");
+    /* as many as are followed, and one more */
+    for (int i = 1; i <= 17; i++) {
+        char from[32], to[16];
+        snprintf(from, sizeof(from), "tree3/l%d", i);
+        snprintf(to, sizeof(to), "l%d", i - 1);
+        assert_int_equal(symlink(to, make_path(from)), 0);
+    }
+    make_text("tree3/l0", "k");
+    make_text("tree3/boot/grub/grub.cfg", "menuentry m { linux /l16 }             \n");
+    make_ext4(image, 0, EXT4_KIB, make_path("tree3"), SMALL);
+    assert_int_equal(find(), 0);
+    make_text("tree3/boot/grub/grub.cfg", "menuentry m { linux /l17 }             \n");
+    make_ext4(image, 0, EXT4_KIB, make_path("tree3"), SMALL);
+    refuses("wants kernel /l17");
 }
 
 static void test_script(void **state)

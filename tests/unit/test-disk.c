@@ -126,7 +126,7 @@ static void test_stub(void **state)
     make_ext4(image, 20480 * SECTOR, EXT4_KIB, make_path("tree"), SMALL);
     make_gpt(image, 32768, parts, 3);
     finds();
-    check_tree("grub.cfg on partition 1 (vfat)");
+    check_tree("grub.cfg on partition 3 (ext4)");
 }
 
 static void test_fat(void **state)

@@ -209,9 +209,27 @@ static void irq_open(struct rig *rig)
     rig_log_clear(rig);
 }
 
-static uint64_t last_value(struct rig *rig)
+/*
+ * Wait for the handler that says value, then for silence: an emulating KVM (LAB.md) delivers some
+ * interrupts a second time, as real controllers may, and drivers must bear it.
+ */
+static void expect_irq(struct rig *rig, uint64_t value)
 {
-    return rig->log[rig_logged(rig) - 1].value;
+    unsigned n = 0;
+
+    rig_wait(rig);
+    while (rig_sem_wait(&rig->done, 5))
+        assert_true(++n < 10);
+    n = rig_logged(rig);
+    assert_true(n > 0);
+    assert_int_equal(rig->log[n - 1].off, RIG_DONE);
+    assert_int_equal(rig->log[n - 1].value, value);
+    rig_log_clear(rig);
+}
+
+static void expect_silence(struct rig *rig)
+{
+    assert_false(rig_sem_wait(&rig->done, 50));
 }
 
 static void test_line(void **state)
@@ -222,11 +240,9 @@ static void test_line(void **state)
     irq_open(&rig);
     for (unsigned i = 0; i < 100; i++) { /* from HLT, each time */
         irq_pin_set(&rig.pin, true);     /* the handler's write to 0xf8 lowers it */
-        rig_wait(&rig);
-        assert_int_equal(last_value(&rig), 0x40);
-        rig_log_clear(&rig);
+        expect_irq(&rig, 0x40);
     }
-    assert_false(rig_sem_wait(&rig.done, 50)); /* down: no more */
+    expect_silence(&rig); /* down: no more */
     rig_close(&rig);
 }
 
@@ -259,22 +275,22 @@ static void test_msi(void **state)
     irq_msi_set(&msi, 0xfee00000, 0x41);
     for (unsigned i = 0; i < 100; i++) {
         irq_msi_fire(&msi);
-        rig_wait(&rig);
-        assert_int_equal(last_value(&rig), 0x41);
+        expect_irq(&rig, 0x41);
     }
     assert_int_equal(irqchip_routes(rig.chip), 1);
     irq_msi_set(&msi, 0xd0000000, 0x41); /* P25: silently lost */
     irq_msi_fire(&msi);
-    assert_false(rig_sem_wait(&rig.done, 50));
+    expect_silence(&rig);
     irq_msi_set(&msi, 0x1fee00000, 0x41);
     irq_msi_fire(&msi);
-    assert_false(rig_sem_wait(&rig.done, 50));
+    expect_silence(&rig);
     irq_msi_set(&msi, 0xfee00000, 0xffff8041); /* reserved bits and level: no harm */
     irq_msi_fire(&msi);
-    rig_sem_wait(&rig.done, 50);
+    while (rig_sem_wait(&rig.done, 50))
+        ;
     irq_msi_set(&msi, 0xfee00000, 0x41); /* and sound again */
     irq_msi_fire(&msi);
-    rig_wait(&rig);
+    expect_irq(&rig, 0x41);
     irq_msi_done(&msi);
     assert_int_equal(irqchip_routes(rig.chip), 0);
     rig_close(&rig);
@@ -290,11 +306,10 @@ static void test_send(void **state)
     irq_open(&rig);
     irqchip_ops(rig.chip, &ops);
     ops.send(ops.ctx, 0xfee00000, 0x41);
-    rig_wait(&rig);
-    assert_int_equal(last_value(&rig), 0x41);
+    expect_irq(&rig, 0x41);
     ops.send(ops.ctx, 0xfec00000, 0x41);
     ops.send(ops.ctx, UINT64_MAX, 0x41);
-    assert_false(rig_sem_wait(&rig.done, 50));
+    expect_silence(&rig);
     rig_close(&rig);
 }
 

@@ -38,7 +38,8 @@ int gmem_alloc(struct gmem *mem, uint64_t base, uint64_t size, struct err *err)
     int ret;
 
     if (host == MAP_FAILED)
-        return err_errno(err, errno, "cannot allocate %llu MiB of guest memory; try a smaller --mem",
+        return err_errno(err, errno,
+                         "cannot allocate %llu MiB of guest memory; try a smaller --mem",
                          (unsigned long long)(size / MIB));
     madvise(host, size, MADV_DONTDUMP);
     madvise(host, size, MADV_HUGEPAGE); /* a hint: fewer nested page faults where the host can */

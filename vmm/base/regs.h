@@ -22,7 +22,7 @@ struct reg {
     uint8_t arg;        /* free for the handlers: an index, say */
     const char *name;   /* the specification's name */
     const char *clause; /* where it is required, an id of conformance.tsv */
-    uint64_t (*read)(void *ctx, const struct reg *reg);             /* NULL: reads 0 */
+    uint64_t (*read)(void *ctx, const struct reg *reg);              /* NULL: reads 0 */
     void (*write)(void *ctx, const struct reg *reg, uint64_t value); /* NULL: ignored */
 };
 
