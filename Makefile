@@ -51,6 +51,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 DRIVER_SRC := $(sort $(wildcard tests/driver/*.c))
 DRIVER_OBJ := $(DRIVER_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(sort $(wildcard tests/unit/test-*.c tests/device/test-*.c))
+TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 TESTS   := $(TEST_SRC:tests/%.c=$(B)/tests/%)
 
 ifeq ($(V),1)
@@ -61,7 +62,7 @@ Q := @
 say = @printf '  %-8s%s\n'
 endif
 
-.PHONY: all run check tests style install clean help packages objects
+.PHONY: all run check tests style install clean help packages packages-again objects FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -115,7 +116,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(DRIVER_OBJ) $(B)/libvmm.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(DRIVER_OBJ) $(B)/libvmm.a $(LDLIBS) -lcmocka
 
 # ---- testing ----
-objects: $(OBJ)
+objects: $(OBJ) $(DRIVER_OBJ) $(TEST_OBJ)
 
 tests: $(TESTS) $(B)/vmm
 	@tests/check unit $(B)
@@ -129,13 +130,13 @@ check:
 	@tests/check all $(B) SAN='$(SAN)' LEGACY='$(LEGACY)' CC='$(CC)'
 
 # pkg-config was asked before the packages were there: a fresh make asks again
-packages-again:
-	@$(MAKE) --no-print-directory $(B)/vmm $(TESTS)
+packages-again: 
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/vmm $(TESTS)
 
 # ---- running ----
 run:
 	@tests/need build
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@examples/run-image
 
 install: all
@@ -145,4 +146,4 @@ install: all
 clean:
 	rm -rf build/obj build/san-* build/tests build/libvmm.a build/vmm build/vmm.1 build/flags
 
--include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/obj/%.d)
+-include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_OBJ:.o=.d)

@@ -123,8 +123,11 @@ static void device_status_write(void *ctx, const struct reg *reg, uint64_t v)
 
 static uint64_t config_generation_read(void *ctx, const struct reg *reg)
 {
+    struct vdev *dev = vpci_ctx(ctx)->dev;
+
     (void)reg;
-    return vpci_ctx(ctx)->dev->generation & 0xff;
+    dev->config_seen = true;
+    return dev->generation;
 }
 
 /* ---- common configuration: the selected queue ---- */
@@ -312,6 +315,7 @@ static void modern_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
         break;
     case MODERN_DEVICE:
         if (config) {
+            vp->dev->config_seen = true;
             regs_read(config, vp->dev, &regs_little, in, data, len);
             break;
         }

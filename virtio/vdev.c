@@ -261,7 +261,9 @@ void vdev_fail(struct vdev *dev, const char *clause, const char *fmt, ...)
 
 void vdev_config_changed(struct vdev *dev)
 {
-    dev->generation++;
+    if (dev->config_seen)
+        dev->generation++; /* what nobody read needs no new number: no full turn unnoticed (C08) */
+    dev->config_seen = false;
     if (dev->started && !dev->broken && dev->up.config_interrupt)
         dev->up.config_interrupt(dev);
 }
@@ -330,6 +332,9 @@ void vdev_dma_allow(struct vdev *dev, bool allow)
     if (dev->dma_off == !allow)
         return;
     dev->dma_off = !allow;
-    if (allow)
-        queues_look_soon(dev); /* kicks that came meanwhile (P19) */
+    if (!allow)
+        return;
+    for (unsigned i = 0; i < dev->n_queues; i++)
+        vq_catch_up(&dev->vq[i]);
+    queues_look_soon(dev); /* kicks that came meanwhile (P19) */
 }

@@ -119,7 +119,8 @@ struct vdev {
     bool broken;    /* vdev_fail(): nothing is fetched until reset */
     bool resetting; /* reset began, I/O still in flight */
     bool dma_off;   /* the bus forbids it to reach memory (P19) */
-    uint32_t generation;
+    uint8_t generation; /* of the configuration; see config_seen */
+    bool config_seen;   /* interfaces set it when a driver reads configuration or generation */
     unsigned in_flight; /* chains popped and not yet pushed, all queues */
     struct log_limit log;
 };

@@ -23,6 +23,8 @@ void *vq_chain_extra(struct vq_chain *chain)
     return (uint8_t *)chain + chain_bytes();
 }
 
+static void chain_retire(struct vq_chain *chain);
+
 /* ---- enable and disable ---- */
 
 void vq_defaults(struct vq *vq)
@@ -89,13 +91,30 @@ static void disable_end(struct vq *vq)
         vq->dev->up.queue_reset_done(vq->dev, vq->index);
 }
 
+static struct vq_chain *deferred_take(struct vq *vq)
+{
+    struct vq_chain *chain = vq->deferred_first;
+
+    if (chain)
+        vq->deferred_first = chain->deferred;
+    if (!vq->deferred_first)
+        vq->deferred_last = NULL;
+    return chain;
+}
+
 void vq_disable(struct vq *vq)
 {
+    struct vq_chain *chain;
+
     loop_cancel(vq->dev->loop, &vq->again);
     if (!vq->draining)
         vq->enabled = false;
-    if (!vq->in_flight)
+    if (!vq->in_flight) {
         disable_end(vq);
+        return;
+    }
+    while ((chain = deferred_take(vq)))
+        chain_retire(chain);
 }
 
 void vq_done(struct vq *vq)
@@ -210,16 +229,42 @@ struct vq_chain *vq_pop(struct vq *vq)
     return chain;
 }
 
+static void chain_defer(struct vq_chain *chain, uint32_t written)
+{
+    struct vq *vq = chain->vq;
+
+    chain->written = written;
+    chain->deferred = NULL;
+    if (vq->deferred_last)
+        vq->deferred_last->deferred = chain;
+    else
+        vq->deferred_first = chain;
+    vq->deferred_last = chain;
+}
+
 void vq_push(struct vq_chain *chain, uint32_t written)
 {
     struct vq *vq = chain->vq;
 
     if (chain->busy && vq_live(vq) && !vq->dev->resetting) {
+        if (vq->dev->dma_off) {
+            chain_defer(chain, written);
+            return;
+        }
         vq->ops->push(vq, chain, written);
         vq->unpublished++;
         vq->stats.bytes_written += written;
     }
     chain_retire(chain);
+}
+
+void vq_catch_up(struct vq *vq)
+{
+    struct vq_chain *chain;
+
+    while ((chain = deferred_take(vq)))
+        vq_push(chain, chain->written);
+    vq_publish(vq);
 }
 
 void vq_drop(struct vq_chain *chain)
@@ -237,7 +282,7 @@ void vq_publish(struct vq *vq)
 {
     struct vdev *dev = vq->dev;
 
-    if (!vq->unpublished || !vq_live(vq) || dev->resetting)
+    if (!vq->unpublished || !vq_live(vq) || dev->resetting || dev->dma_off)
         return;
     vq->unpublished = 0;
     if (!vq->ops->publish(vq)) {

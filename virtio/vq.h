@@ -40,6 +40,8 @@ struct vq_chain {
     uint16_t id; /* the ring's name for it */
     uint32_t n_iov, cap_iov;
     uint32_t n_out; /* pieces of out; those of in follow */
+    uint32_t written;          /* while it waits to be used: */
+    struct vq_chain *deferred; /* the next one that waits */
     struct iovec *iov;
 };
 
@@ -72,6 +74,7 @@ struct vq {
     uint16_t n_slots;
     unsigned in_flight;
     unsigned unpublished;   /* pushed since the last publish */
+    struct vq_chain *deferred_first, *deferred_last; /* pushed while memory is out of reach */
     struct loop_work again; /* more to do than one turn may take */
     struct vq_stats stats;
 };
@@ -120,6 +123,9 @@ int vq_enable(struct vq *vq);
 
 /* Stop it; the ring goes when the last chain in flight is retired. */
 void vq_disable(struct vq *vq);
+
+/* Memory can be reached again: what was pushed meanwhile goes to the ring now (P19). */
+void vq_catch_up(struct vq *vq);
 
 /* Free everything. Nothing in flight. */
 void vq_done(struct vq *vq);

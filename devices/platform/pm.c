@@ -26,8 +26,6 @@ enum pm_event { PM_NOTHING, PM_POWER_OFF, PM_RESET };
 
 enum { PM_PORTS = 4 };
 
-struct pm_port;
-
 /* One register of one byte. */
 struct pm_row {
     const char *name;

@@ -112,7 +112,7 @@ static void P04_capabilities_are_constant(struct bench *b)
             const uint32_t before = gfunc_read(f, off, 4);
 
             gfunc_write(f, off, 4, ~before);
-            gfunc_write(f, off + 1, 1, (uint8_t)~(before >> 8));
+            gfunc_write(f, off + 1, 1, (uint8_t) ~(before >> 8));
             assert_int_equal(gfunc_read(f, off, 4), before);
         }
     }
@@ -429,8 +429,10 @@ static void window_fields(struct bench *b)
 
 static const struct echo_conf not_gated = {.not_gated = true};
 
-#define ROW(fn)      {#fn, fn, 0, NULL}
-#define ONCE(fn)     {#fn, fn, BENCH_ONCE, NULL}
+/* clang-format off */
+#define ROW(fn) {#fn, fn, 0, NULL}
+#define ONCE(fn) {#fn, fn, BENCH_ONCE, NULL}
+/* clang-format on */
 
 int main(void)
 {
@@ -443,21 +445,21 @@ int main(void)
         ROW(values_after_reset),            /* 4.1.4.3.1-d7, d8, 4.1.4.3-d5, 4.1.5.1.2.1-d7 */
         ONCE(C01_config_bounds),
         ONCE(C04_any_access),
-        ONCE(C04_config_reads),             /* 2.5-d1, 4.1.3-d1, 4.1.3.2-d1 */
+        ONCE(C04_config_reads), /* 2.5-d1, 4.1.3-d1, 4.1.3.2-d1 */
         ONCE(C04_config_odd_writes),
         ONCE(C05_config_read_only),
-        ROW(C07_config_before_features),    /* 2.5.2-d1, d2 */
+        ROW(C07_config_before_features), /* 2.5.2-d1, d2 */
         {"config_field_not_offered", config_field_not_offered, BENCH_ONCE, &not_gated},
-        ROW(C08_generation),                /* 2.5-d2, 4.1.4.3.1-d6 */
-        ROW(C08_generation_full_turn),      /* 4.1.4.3.1-d6 */
-        ROW(C10_read_only),                 /* 4.1.4.3-d6 */
-        ROW(C11_widths),                    /* 4.1.3-d1, 4.1.3.2-d1 */
+        ROW(C08_generation),           /* 2.5-d2, 4.1.4.3.1-d6 */
+        ROW(C08_generation_full_turn), /* 4.1.4.3.1-d6 */
+        ROW(C10_read_only),            /* 4.1.4.3-d6 */
+        ROW(C11_widths),               /* 4.1.3-d1, 4.1.3.2-d1 */
         ONCE(M02_past_the_end),
-        ROW(P29_window_other_bar),          /* 4.1.4.9.2-t2 */
-        ROW(P31_window_length),             /* 4.1.4.9.2-t1 */
+        ROW(P29_window_other_bar), /* 4.1.4.9.2-t2 */
+        ROW(P31_window_length),    /* 4.1.4.9.2-t1 */
         {"P32_all_through_window", P32_all_through_window, BENCH_SPLIT, NULL},
-                                            /* 4.1.4.9.1-d2, d3 */
-        ROW(window_fields),                 /* 4.1.4.9-d1 */
+        /* 4.1.4.9.1-d2, d3 */
+        ROW(window_fields), /* 4.1.4.9-d1 */
     };
 
     return bench_run("modern", &echo_kind, tests, ARRAY_SIZE(tests));

@@ -139,8 +139,8 @@ static void Q13_alignment(struct bench *b)
         unsigned desc, driver, device;
         bool good;
     } rows[] = {
-        {1, 0, 0, false}, {8, 0, 0, false}, {15, 0, 0, false}, {0, 1, 0, false}, {0, 0, 1, false},
-        {0, 0, 2, false}, {0, 0, 3, false}, {16, 2, 4, true},
+        {1, 0, 0, false}, {8, 0, 0, false}, {15, 0, 0, false}, {0, 1, 0, false},
+        {0, 0, 1, false}, {0, 0, 2, false}, {0, 0, 3, false},  {16, 2, 4, true},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -366,8 +366,8 @@ static void Q32_reset_in_flight(struct bench *b)
     assert_true(machine_until(b->m, queue_is_reset, b, WAIT_MS));
     assert_int_equal(get(b, ENABLE, 2), 0);
     assert_int_equal(get(b, SIZE, 2), ECHO_MAX);
-    assert_int_equal(split_used_idx(q), 0);     /* 2.6.1.1.1-d1 */
-    assert_false(dq_interrupted(q, &irq));      /* -d2 */
+    assert_int_equal(split_used_idx(q), 0); /* 2.6.1.1.1-d1 */
+    assert_false(dq_interrupted(q, &irq));  /* -d2 */
     b->d.ops->kick(&b->d, 0);
     machine_settle(b->m);
     echo_release(b, 1);
@@ -434,30 +434,32 @@ static void Q32_device_reset_on_top(struct bench *b)
     recovers(b);
 }
 
+/* clang-format off */
 #define ROW(fn) {#fn, fn, BENCH_SPLIT, NULL}
+/* clang-format on */
 
 int main(void)
 {
     static const struct bench_test tests[] = {
-        ROW(Q05_Q07_bad_size),             /* 2.7-d2, 4.1.4.3.1-d15, 4.1.4.3-d5 */
-        ROW(Q08_every_size),               /* 2.7-d2 */
+        ROW(Q05_Q07_bad_size), /* 2.7-d2, 4.1.4.3.1-d15, 4.1.4.3-d5 */
+        ROW(Q08_every_size),   /* 2.7-d2 */
         {"Q08_size_one", Q08_size_one, BENCH_ONCE, NULL},
         ROW(Q10_changed_after_enable),
         ROW(Q11_never_written),
-        ROW(Q13_alignment),                /* 2.7-d1 */
+        ROW(Q13_alignment), /* 2.7-d1 */
         ROW(Q14_areas_overlap),
-        ROW(Q16_Q17_bad_enable),           /* 4.1.4.3.1-d8 */
-        ROW(Q19_select_outside),           /* 4.1.4.3.1-d14, 2.6-d1 */
+        ROW(Q16_Q17_bad_enable), /* 4.1.4.3.1-d8 */
+        ROW(Q19_select_outside), /* 4.1.4.3.1-d14, 2.6-d1 */
         ROW(Q20_notify_outside),
         ROW(Q22_notify_after_queue_reset), /* 4.1.4.3.1-d11, d13 */
         ROW(Q23_spurious),                 /* 2.7.10.2-d5 */
         ROW(Q25_no_queue),
         ROW(Q26_one_queue),
-        ROW(Q29_ring_at_end_of_ram),       /* 2.7-d1 */
-        ROW(Q31_reset_not_negotiated),     /* 4.1.4.3-d3 */
-        ROW(Q32_reset_in_flight),          /* 2.6.1.1.1-d1, d2, 2.6.1.2.1-d1, 4.1.4.3.1-d10, d12 */
-        ROW(Q32_reset_cancels),            /* 4.1.4.3.1-d13 */
-        ROW(Q32_device_reset_on_top),      /* 4.1.4.3.1-d9 */
+        ROW(Q29_ring_at_end_of_ram),   /* 2.7-d1 */
+        ROW(Q31_reset_not_negotiated), /* 4.1.4.3-d3 */
+        ROW(Q32_reset_in_flight),      /* 2.6.1.1.1-d1, d2, 2.6.1.2.1-d1, 4.1.4.3.1-d10, d12 */
+        ROW(Q32_reset_cancels),        /* 4.1.4.3.1-d13 */
+        ROW(Q32_device_reset_on_top),  /* 4.1.4.3.1-d9 */
     };
 
     return bench_run("queue", &echo_kind, tests, ARRAY_SIZE(tests));

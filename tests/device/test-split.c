@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Descriptor chains of the split ring, hostile and merely unusual: group D of the list of hostile
- * inputs, over an echo device. Tests are named after its rows; clauses stand in the table below.
+ * inputs, over an echo device; those with indirect tables are in test-indirect.c. Tests are named
+ * after its rows; clauses stand in the table below.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,93 +10,10 @@
 
 #include <cmocka.h>
 
-#include "tests/driver/echo.h"
+#include "tests/driver/plot.h"
 #include "vmm/base/bits.h"
 
-enum {
-    NEXT = VIRTQ_DESC_NEXT,
-    WRITE = VIRTQ_DESC_WRITE,
-    INDIRECT = VIRTQ_DESC_INDIRECT,
-    BYTES = 64,
-    FAR_HEAD = 20, /* a head away from the descriptors that tests write by number */
-};
-
-/* A queue, and buffers for one request to write descriptors for. */
-struct plot {
-    struct bench *b;
-    struct dq *q;
-    uint64_t out, in, table;
-};
-
-static struct plot plot_make(struct bench *b)
-{
-    struct drv *d = &b->d;
-    struct plot p = {.b = b,
-                     .q = &d->q[0],
-                     .out = drv_alloc(d, BYTES, 64),
-                     .in = drv_alloc(d, BYTES, 64),
-                     .table = drv_alloc(d, 65536, 4096)};
-
-    memset(drv_mem(d, p.out, BYTES), 0x5c, BYTES);
-    memset(drv_mem(d, p.in, BYTES), 0xee, BYTES);
-    return p;
-}
-
-static void entry(const struct plot *p, unsigned i, uint64_t addr, uint32_t len, uint16_t flags,
-                  uint16_t next)
-{
-    split_desc_at(p->q, p->table + VIRTQ_DESC_BYTES * i, addr, len, flags, next);
-}
-
-/* Publish a head and kick whatever the device says. */
-static void offer(const struct plot *p, uint16_t head)
-{
-    split_avail(p->q, head);
-    split_avail_show(p->q);
-    p->b->d.ops->kick(&p->b->d, p->q->index);
-}
-
-static void fails(const struct plot *p, uint16_t head)
-{
-    const uint16_t before = split_used_idx(p->q);
-
-    offer(p, head);
-    machine_settle(p->b->m);
-    assert_int_equal(split_used_idx(p->q), before); /* no partial I/O, nothing given back */
-    assert_int_equal(*(uint8_t *)drv_mem(&p->b->d, p->in, 1), 0xee);
-    echo_failed_and_recovers(p->b);
-}
-
-struct comes {
-    struct dq *q;
-    uint16_t idx;
-};
-
-static bool used_reached(void *arg)
-{
-    const struct comes *c = (const struct comes *)arg;
-
-    return split_used_idx(c->q) == c->idx;
-}
-
-/* The head comes back with this length. */
-static void gives(const struct plot *p, uint16_t head, uint32_t len)
-{
-    struct comes c = {p->q, (uint16_t)(split_used_idx(p->q) + 1)};
-    struct used u;
-
-    offer(p, head);
-    if (!machine_until(p->b->m, used_reached, &c, WAIT_MS))
-        fail_msg("head %u did not come back, status 0x%x", head, drv_status(&p->b->d));
-    u = split_used_entry(p->q, (uint16_t)(c.idx - 1));
-    assert_int_equal(u.id, head);
-    assert_int_equal(u.len, len);
-}
-
-static void echoed(const struct plot *p, uint32_t len)
-{
-    assert_memory_equal(drv_mem(&p->b->d, p->out, len), drv_mem(&p->b->d, p->in, len), len);
-}
+enum { FAR_HEAD = 20 }; /* away from the descriptors that tests write by number */
 
 static void D01_self_loop(struct bench *b)
 {
@@ -103,7 +21,7 @@ static void D01_self_loop(struct bench *b)
 
     split_desc(p.q, 0, p.out, BYTES, NEXT, 1);
     split_desc(p.q, 1, p.out, BYTES, NEXT, 1);
-    fails(&p, 0);
+    plot_fails(&p, 0);
 }
 
 static void D02_two_entry_loop(struct bench *b)
@@ -112,32 +30,14 @@ static void D02_two_entry_loop(struct bench *b)
 
     split_desc(p.q, 0, p.out, BYTES, NEXT, 1);
     split_desc(p.q, 1, p.out, BYTES, NEXT, 0);
-    fails(&p, 0);
+    plot_fails(&p, 0);
     p = plot_make(b);
     bench_init(b);
     split_desc(p.q, 0, p.out, BYTES, NEXT, 1); /* entered after a valid prefix */
     split_desc(p.q, 1, p.in, BYTES, WRITE | NEXT, 2);
     split_desc(p.q, 2, p.in, BYTES, WRITE | NEXT, 3);
     split_desc(p.q, 3, p.in, BYTES, WRITE | NEXT, 2);
-    fails(&p, 0);
-}
-
-/* One out byte per descriptor but the last, which is in: n entries in an indirect table. */
-static void table_fill(const struct plot *p, unsigned n)
-{
-    for (unsigned i = 0; i + 1 < n; i++)
-        entry(p, i, p->out, 1, NEXT, (uint16_t)(i + 1));
-    entry(p, n - 1, p->in, BYTES, WRITE, 0);
-}
-
-static void D04_longer_than_queue(struct bench *b)
-{
-    struct plot p = plot_make(b);
-    const unsigned n = p.q->size + 1u;
-
-    table_fill(&p, n);
-    split_desc(p.q, 0, p.table, n * VIRTQ_DESC_BYTES, INDIRECT, 0);
-    fails(&p, 0);
+    plot_fails(&p, 0);
 }
 
 static void D04_as_long_as_queue(struct bench *b)
@@ -148,12 +48,7 @@ static void D04_as_long_as_queue(struct bench *b)
     for (unsigned i = 0; i + 1 < n; i++)
         split_desc(p.q, i, p.out, 1, NEXT, (uint16_t)(i + 1));
     split_desc(p.q, n - 1, p.in, BYTES, WRITE, 0);
-    gives(&p, 0, BYTES);
-    if (!bench_has(b, VIRTIO_F_INDIRECT_DESC))
-        return;
-    table_fill(&p, n);
-    split_desc(p.q, 1, p.table, n * VIRTQ_DESC_BYTES, INDIRECT, 0);
-    gives(&p, 1, BYTES);
+    plot_gives(&p, 0, BYTES);
 }
 
 static void D05_next_outside(struct bench *b)
@@ -164,7 +59,7 @@ static void D05_next_outside(struct bench *b)
         struct plot p = plot_make(b);
 
         split_desc(p.q, 0, p.out, BYTES, NEXT, bad[i]);
-        fails(&p, 0);
+        plot_fails(&p, 0);
     }
 }
 
@@ -175,7 +70,7 @@ static void D05_head_outside(struct bench *b)
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
         struct plot p = plot_make(b);
 
-        fails(&p, bad[i]);
+        plot_fails(&p, bad[i]);
     }
 }
 
@@ -186,15 +81,15 @@ static void D07_head_in_flight_twice(struct bench *b)
     echo_set_hold(b, ECHO_HOLD_IO);
     split_desc(p.q, 0, p.out, BYTES, NEXT, 1);
     split_desc(p.q, 1, p.in, BYTES, WRITE, 0);
-    offer(&p, 0);
+    plot_offer(&p, 0);
     echo_wait_held(b, 1);
-    offer(&p, 0);
+    plot_offer(&p, 0);
     machine_settle(b->m);
     assert_true(drv_broken(&b->d));
     assert_int_equal(echo_release(b, 2), 1); /* the first use ends as if nothing had happened */
     assert_int_equal(split_used_idx(p.q), 1);
     assert_int_equal(split_used_entry(p.q, 0).len, BYTES);
-    echoed(&p, BYTES);
+    plot_echoed(&p, BYTES);
     echo_failed_and_recovers(b);
 }
 
@@ -206,13 +101,13 @@ static void D08_shared_descriptors(struct bench *b)
     split_desc(p.q, 1, p.out, BYTES / 2, NEXT, 2);
     split_desc(p.q, 2, p.in, BYTES, WRITE, 0);
     echo_set_hold(b, ECHO_HOLD);
-    offer(&p, 0);
-    offer(&p, 1);
+    plot_offer(&p, 0);
+    plot_offer(&p, 1);
     echo_wait_held(b, 2);
     echo_release(b, 2);
     assert_int_equal(split_used_entry(p.q, 0).len, BYTES);
     assert_int_equal(split_used_entry(p.q, 1).len, BYTES / 2);
-    echoed(&p, BYTES);
+    plot_echoed(&p, BYTES);
 }
 
 /* A request with one bad address is dropped, nothing else happens; the device goes on. */
@@ -223,18 +118,12 @@ static void drops(struct bench *b, uint64_t addr, uint32_t len)
 
     split_desc(p.q, head, addr, len, NEXT, (uint16_t)(head + 1));
     split_desc(p.q, head + 1, p.in, BYTES, WRITE, 0);
-    gives(&p, (uint16_t)head, 0);
+    plot_gives(&p, (uint16_t)head, 0);
     split_desc(p.q, head + 2, p.out, BYTES, NEXT, (uint16_t)(head + 3));
     split_desc(p.q, head + 3, addr, len, WRITE, 0);
-    gives(&p, (uint16_t)(head + 2), 0);
+    plot_gives(&p, (uint16_t)(head + 2), 0);
     assert_int_equal(*(uint8_t *)drv_mem(&b->d, p.in, 1), 0xee);
     assert_false(drv_broken(&b->d));
-}
-
-static void recovers(struct bench *b)
-{
-    bench_init(b);
-    echo_works(b, 0, 1000);
 }
 
 static void D10_beyond_ram(struct bench *b)
@@ -245,7 +134,7 @@ static void D10_beyond_ram(struct bench *b)
     drops(b, RAM_END - 1, 2);
     drops(b, RAM_HIGH - 1, 2);
     drops(b, UINT64_C(1) << 40, 512);
-    recovers(b);
+    plot_recovers(b);
 }
 
 static void D11_wraps(struct bench *b)
@@ -254,7 +143,7 @@ static void D11_wraps(struct bench *b)
     drops(b, UINT64_MAX, 1);
     drops(b, UINT64_MAX - 0xfff, 0x2000);
     drops(b, 16 - RAM_SIZE, 0xffffffff);
-    recovers(b);
+    plot_recovers(b);
 }
 
 /* Both directions over two regions that touch in guest memory only. */
@@ -268,24 +157,24 @@ static void D13_two_regions(struct bench *b)
     split_desc(p.q, 1, p.in, BYTES, WRITE, 0);
     memset(low, 0x11, 20);
     memset(high, 0x22, 44);
-    gives(&p, 0, BYTES);
+    plot_gives(&p, 0, BYTES);
     assert_memory_equal(drv_mem(&b->d, p.in, 20), low, 20);
     assert_memory_equal(drv_mem(&b->d, p.in + 20, 44), high, 44);
     split_desc(p.q, 2, p.out, BYTES, NEXT, 3);
     split_desc(p.q, 3, RAM_LOW1 - 20, BYTES, WRITE, 0);
-    gives(&p, 2, BYTES);
+    plot_gives(&p, 2, BYTES);
     assert_memory_equal(drv_mem(&b->d, p.out, 20), low, 20);
     assert_memory_equal(drv_mem(&b->d, p.out, 44), high, 44);
-    recovers(b);
+    plot_recovers(b);
 }
 
 static void D14_not_ram(struct bench *b)
 {
     const struct gfunc *f = &b->d.func;
     const struct dregion *notify = &b->d.region[VIRTIO_PCI_CAP_NOTIFY];
-    const uint64_t bad[] = {f->bar[notify->bar],         f->bar[notify->bar] + notify->off,
-                            f->msix_table,               ECAM_BASE + f->devfn * 4096u,
-                            UINT64_C(0xfec00000),        UINT64_C(0xfee00000)};
+    const uint64_t bad[] = {f->bar[notify->bar],  f->bar[notify->bar] + notify->off,
+                            f->msix_table,        ECAM_BASE + f->devfn * 4096u,
+                            UINT64_C(0xfec00000), UINT64_C(0xfee00000)};
     const uint8_t status = drv_status(&b->d);
 
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -293,13 +182,13 @@ static void D14_not_ram(struct bench *b)
         assert_int_equal(drv_status(&b->d), status);
     }
     assert_int_equal(b->m->lost, 0);
-    recovers(b);
+    plot_recovers(b);
 }
 
 static void D16_longest(struct bench *b)
 {
     drops(b, 0x100000, 0xffffffff);
-    recovers(b);
+    plot_recovers(b);
 }
 
 static void D17_sum_over_4g(struct bench *b)
@@ -314,8 +203,8 @@ static void D17_sum_over_4g(struct bench *b)
         split_desc(p.q, i, RAM_LOW1, RAM_SIZE, WRITE | NEXT, (uint16_t)(i + 1));
     split_desc(p.q, n - 1, RAM_LOW1, RAM_SIZE, WRITE, 0);
     assert_true((n - 1) * RAM_SIZE > UINT32_MAX && n <= p.q->size);
-    gives(&p, 0, 10);
-    recovers(b);
+    plot_gives(&p, 0, 10);
+    plot_recovers(b);
 }
 
 static void D19_readable_after_writable(struct bench *b)
@@ -324,7 +213,7 @@ static void D19_readable_after_writable(struct bench *b)
 
     split_desc(p.q, 0, p.in, BYTES, WRITE | NEXT, 1);
     split_desc(p.q, 1, p.out, BYTES, 0, 0);
-    fails(&p, 0);
+    plot_fails(&p, 0);
 }
 
 /* A message without anything to read: for an echo device an empty one. */
@@ -333,145 +222,14 @@ static void D20_only_writable(struct bench *b)
     struct plot p = plot_make(b);
 
     split_desc(p.q, 0, p.in, BYTES, WRITE, 0);
-    gives(&p, 0, 0);
+    plot_gives(&p, 0, 0);
     assert_int_equal(*(uint8_t *)drv_mem(&b->d, p.in, 1), 0xee);
     split_desc(p.q, 1, p.out, 0, NEXT, 2); /* and with empty buffers */
     split_desc(p.q, 2, p.in, 0, WRITE, 0);
-    gives(&p, 1, 0);
+    plot_gives(&p, 1, 0);
     split_desc(p.q, 3, RAM_HOLE, 0, 0, 0); /* of nothing it does not matter where it lies */
-    gives(&p, 3, 0);
-    recovers(b);
-}
-
-static void D22_indirect_not_negotiated(struct bench *b)
-{
-    struct plot p = plot_make(b);
-
-    b->want &= ~BIT64(VIRTIO_F_INDIRECT_DESC);
-    bench_init(b);
-    entry(&p, 0, p.out, BYTES, NEXT, 1);
-    entry(&p, 1, p.in, BYTES, WRITE, 0);
-    split_desc(p.q, 0, p.table, 32, INDIRECT, 0);
-    fails(&p, 0);
-}
-
-/* The rows below need indirect descriptors: the table is at p.table, its descriptor at 0. */
-static void bad_table(const struct plot *p, uint64_t at, uint32_t len, uint16_t flags)
-{
-    split_desc(p->q, 0, at, len, flags, 1);
-    split_desc(p->q, 1, p->in, BYTES, WRITE, 0);
-    fails(p, 0);
-}
-
-static void D23_indirect_in_indirect(struct bench *b)
-{
-    struct plot p = plot_make(b);
-
-    entry(&p, 0, p.out, BYTES, NEXT, 1);
-    entry(&p, 1, p.table + 16 * VIRTQ_DESC_BYTES, VIRTQ_DESC_BYTES, INDIRECT, 0);
-    entry(&p, 16, p.in, BYTES, WRITE, 0); /* good in itself */
-    bad_table(&p, p.table, 32, INDIRECT);
-}
-
-static void D23_indirect_with_next(struct bench *b)
-{
-    struct plot p = plot_make(b);
-
-    entry(&p, 0, p.out, BYTES, NEXT, 1);
-    entry(&p, 1, p.in, BYTES, WRITE, 0);
-    bad_table(&p, p.table, 32, INDIRECT | NEXT);
-}
-
-static void D25_direct_then_indirect(struct bench *b)
-{
-    struct plot p = plot_make(b);
-
-    split_desc(p.q, 5, p.out, 10, NEXT, 2);
-    split_desc(p.q, 2, p.out + 10, 10, NEXT, 7);
-    split_desc(p.q, 7, p.table, 3 * VIRTQ_DESC_BYTES, INDIRECT, 0);
-    entry(&p, 0, p.out + 20, BYTES - 20, NEXT, 2); /* not in the order of the table (2.7.5.3-d1) */
-    entry(&p, 2, p.in, 1, WRITE | NEXT, 1);
-    entry(&p, 1, p.in + 1, BYTES - 1, WRITE, 0);
-    gives(&p, 5, BYTES);
-    echoed(&p, BYTES);
-    recovers(b);
-}
-
-static void D26_write_on_table_descriptor(struct bench *b)
-{
-    struct plot p = plot_make(b);
-
-    entry(&p, 0, p.out, BYTES, NEXT, 1);
-    entry(&p, 1, p.in, BYTES, WRITE, 0);
-    split_desc(p.q, 0, p.table, 32, INDIRECT | WRITE, 0);
-    gives(&p, 0, BYTES);
-    echoed(&p, BYTES);
-    recovers(b);
-}
-
-static void D28_odd_table_length(struct bench *b)
-{
-    static const uint32_t bad[] = {0, 1, 15, 17, 33, 0xffffffff};
-
-    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-        struct plot p = plot_make(b);
-
-        table_fill(&p, 4);
-        bad_table(&p, p.table, bad[i], INDIRECT);
-    }
-}
-
-static void D29_table_outside_ram(struct bench *b)
-{
-    static const struct {
-        uint64_t at;
-        uint32_t len;
-    } bad[] = {{RAM_HOLE, 32},          {RAM_HOLE - 16, 32}, {RAM_HOLE - 8, 32},
-               {UINT64_MAX - 15, 32},   {RAM_END - 16, 4096}, {UINT64_C(1) << 63, 0xfffffff0}};
-
-    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-        struct plot p = plot_make(b);
-
-        split_desc_at(p.q, RAM_HOLE - 16, p.out, 1, NEXT, 1);
-        split_desc_at(p.q, RAM_END - 16, p.out, 1, NEXT, 1);
-        bad_table(&p, bad[i].at, bad[i].len, INDIRECT);
-    }
-}
-
-/* A length that lies while every entry that is used is good: no harm, either way. */
-static void D29_table_length_lies(struct bench *b)
-{
-    struct plot p = plot_make(b);
-
-    entry(&p, 0, p.out, BYTES, NEXT, 1);
-    entry(&p, 1, p.in, BYTES, WRITE, 0);
-    split_desc(p.q, 0, p.table, 0xfffffff0, INDIRECT, 0);
-    offer(&p, 0);
-    machine_settle(b->m);
-    assert_true(drv_broken(&b->d) || split_used_entry(p.q, 0).len == BYTES);
-    recovers(b);
-}
-
-static void D31_table_next_outside(struct bench *b)
-{
-    static const uint16_t bad[] = {2, 3, 0xffff};
-
-    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-        struct plot p = plot_make(b);
-
-        entry(&p, 0, p.out, BYTES, NEXT, bad[i]);
-        entry(&p, 2, p.in, BYTES, WRITE, 0);
-        bad_table(&p, p.table, 32, INDIRECT);
-    }
-}
-
-static void D32_loop_in_table(struct bench *b)
-{
-    struct plot p = plot_make(b);
-
-    entry(&p, 0, p.out, BYTES, NEXT, 1);
-    entry(&p, 1, p.out, BYTES, NEXT, 0);
-    bad_table(&p, p.table, 32, INDIRECT);
+    plot_gives(&p, 3, 0);
+    plot_recovers(b);
 }
 
 static void D34_aliases(struct bench *b)
@@ -481,9 +239,9 @@ static void D34_aliases(struct bench *b)
     for (unsigned shift = 0; shift < 3; shift++) {
         split_desc(p.q, 2 * shift, p.out, BYTES, NEXT, (uint16_t)(2 * shift + 1));
         split_desc(p.q, 2 * shift + 1, p.out + shift, BYTES, WRITE, 0);
-        gives(&p, (uint16_t)(2 * shift), BYTES);
+        plot_gives(&p, (uint16_t)(2 * shift), BYTES);
     }
-    recovers(b);
+    plot_recovers(b);
 }
 
 static void D35_buffer_is_ring(struct bench *b)
@@ -496,10 +254,10 @@ static void D35_buffer_is_ring(struct bench *b)
             memset(drv_mem(&b->d, p.out, BYTES), (int)fill, BYTES);
             split_desc(p.q, FAR_HEAD, p.out, BYTES, NEXT, FAR_HEAD + 1);
             split_desc(p.q, FAR_HEAD + 1, area[i], BYTES, WRITE, 0);
-            offer(&p, FAR_HEAD);
-            offer(&p, FAR_HEAD);
+            plot_offer(&p, FAR_HEAD);
+            plot_offer(&p, FAR_HEAD);
             machine_settle(b->m);
-            recovers(b);
+            plot_recovers(b);
         }
 }
 
@@ -523,13 +281,13 @@ static void D38_error_is_latched(struct bench *b)
     uint64_t kicks;
 
     split_desc(p.q, 0, p.out, BYTES, NEXT, 0);
-    offer(&p, 0);
+    plot_offer(&p, 0);
     machine_settle(b->m);
     assert_true(drv_broken(&b->d));
     kicks = echo_kicks(b);
     split_desc(p.q, 0, p.out, BYTES, 0, 0); /* mended, but too late */
     for (unsigned i = 0; i < 100; i++)
-        offer(&p, 0);
+        plot_offer(&p, 0);
     machine_settle(b->m); /* comes to rest, else the test ends here */
     assert_int_equal(echo_kicks(b), kicks);
     assert_int_equal(split_used_idx(p.q), 0);
@@ -546,51 +304,41 @@ static void descriptors_are_the_drivers(struct bench *b)
     split_desc(p.q, 3, p.out, BYTES, NEXT, 9);
     split_desc(p.q, 9, p.in, BYTES, WRITE, 0);
     memcpy(before, drv_mem(&b->d, p.q->desc, len), len);
-    gives(&p, 3, BYTES);
+    plot_gives(&p, 3, BYTES);
     assert_memory_equal(before, drv_mem(&b->d, p.q->desc, len), len);
 }
 
 static const struct echo_conf wide = {.max = 512};
 
-#define ROW(fn)       {#fn, fn, BENCH_SPLIT, NULL}
-#define ROW_WIDE(fn)  {#fn, fn, BENCH_SPLIT, &wide}
-#define ROW_TABLE(fn) {#fn, fn, BENCH_SPLIT | BENCH_INDIRECT, NULL}
+/* clang-format off */
+#define ROW(fn) {#fn, fn, BENCH_SPLIT, NULL}
+#define ROW_WIDE(fn) {#fn, fn, BENCH_SPLIT, &wide}
+/* clang-format on */
 
 int main(void)
 {
     static const struct bench_test tests[] = {
-        ROW(D01_self_loop),                 /* 2.7.5-d2 */
-        ROW(D02_two_entry_loop),            /* 2.7.5-d2 */
-        ROW_TABLE(D04_longer_than_queue),         /* 2.7.4.1-d2, 2.7.5.3.1-t3 */
-        ROW(D04_as_long_as_queue),          /* 2.7.5-d2, 2.7.4.1-d1 */
-        ROW(D05_next_outside),              /* 2.7.5-d2 */
-        ROW(D05_head_outside),              /* 2.7.5-d2 */
-        ROW(D07_head_in_flight_twice),      /* 2.1.2-d3 */
-        ROW(D08_shared_descriptors),        /* 2.6-d2 */
+        ROW(D01_self_loop),            /* 2.7.5-d2 */
+        ROW(D02_two_entry_loop),       /* 2.7.5-d2 */
+        ROW(D04_as_long_as_queue),     /* 2.7.5-d2, 2.7.4.1-d1 */
+        ROW(D05_next_outside),         /* 2.7.5-d2 */
+        ROW(D05_head_outside),         /* 2.7.5-d2 */
+        ROW(D07_head_in_flight_twice), /* 2.1.2-d3 */
+        ROW(D08_shared_descriptors),   /* 2.6-d2 */
         ROW(D10_beyond_ram),
         ROW(D11_wraps),
-        ROW(D13_two_regions),               /* 2.7.4.1-d1 */
+        ROW(D13_two_regions), /* 2.7.4.1-d1 */
         ROW(D14_not_ram),
         ROW(D16_longest),
-        ROW_WIDE(D17_sum_over_4g),          /* 2.7.8.2-d2 */
-        ROW(D19_readable_after_writable),   /* 2.7.4.2-t1 */
+        ROW_WIDE(D17_sum_over_4g),        /* 2.7.8.2-d2 */
+        ROW(D19_readable_after_writable), /* 2.7.4.2-t1 */
         ROW(D20_only_writable),
-        ROW(D22_indirect_not_negotiated),   /* 2.7.5.3.1-t1 */
-        ROW_TABLE(D23_indirect_in_indirect),      /* 2.7.5.3.1-t2 */
-        ROW_TABLE(D23_indirect_with_next),        /* 2.7.5.3.1-t4 */
-        ROW_TABLE(D25_direct_then_indirect),      /* 2.7.5.3.2-d2, 2.7.5.3-d1, 2.7.8-d2 */
-        ROW_TABLE(D26_write_on_table_descriptor), /* 2.7.5.3.2-d1 */
-        ROW_TABLE(D28_odd_table_length),          /* 2.7.5.3-d1 */
-        ROW_TABLE(D29_table_outside_ram),
-        ROW_TABLE(D29_table_length_lies),
-        ROW_TABLE(D31_table_next_outside),
-        ROW_TABLE(D32_loop_in_table),
         ROW(D34_aliases),
         /* by hand: driver and device write the same bytes, which threads would do at once */
         {"D35_buffer_is_ring", D35_buffer_is_ring, BENCH_SPLIT | BENCH_TURNS, NULL},
-        ROW(D37_used_length_honest),        /* 2.7.8.2-d2, d3; 2.6-d2 */
-        ROW(D38_error_is_latched),          /* 2.1.2-d3, d4 */
-        ROW(descriptors_are_the_drivers),   /* 2.7.5.1-d1, d3 */
+        ROW(D37_used_length_honest),      /* 2.7.8.2-d2, d3; 2.6-d2 */
+        ROW(D38_error_is_latched),        /* 2.1.2-d3, d4 */
+        ROW(descriptors_are_the_drivers), /* 2.7.5.1-d1, d3 */
     };
 
     return bench_run("split", &echo_kind, tests, ARRAY_SIZE(tests));

@@ -48,11 +48,11 @@ struct bench_kind {
 };
 
 enum {
-    BENCH_RAW = 1,     /* do not initialise the device: the test does */
-    BENCH_ONCE = 2,    /* only with the first combination: registers, say */
-    BENCH_THREADS = 4, /* always with loop threads */
-    BENCH_TURNS = 8,   /* never: the test turns loops itself */
-    BENCH_SPLIT = 16,  /* only where rings are split: the test writes them itself */
+    BENCH_RAW = 1,       /* do not initialise the device: the test does */
+    BENCH_ONCE = 2,      /* only with the first combination: registers, say */
+    BENCH_THREADS = 4,   /* always with loop threads */
+    BENCH_TURNS = 8,     /* never: the test turns loops itself */
+    BENCH_SPLIT = 16,    /* only where rings are split: the test writes them itself */
     BENCH_INDIRECT = 32, /* only where indirect descriptors are accepted */
 };
 

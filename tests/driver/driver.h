@@ -171,8 +171,8 @@ struct drv {
     const struct ring_ops *ring;
     enum byte_order order; /* of rings and requests */
     bool use_msix;
-    bool use_indirect; /* where negotiated and no more than one buffer */
-    enum frame frame;  /* for dq_xfer() */
+    bool use_indirect;   /* where negotiated and no more than one buffer */
+    enum frame frame;    /* for dq_xfer() */
     uint16_t queue_size; /* 0: as large as the device has them */
     unsigned n_queues;
     uint64_t features; /* accepted */

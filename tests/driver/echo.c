@@ -226,9 +226,12 @@ static const struct regs echo_config = {.name = "echo",
                                         .present = row_present};
 
 static const struct vfeat_row echo_features[] = {
-    {ECHO_F_GATED, "gated", "2.5.2-d2", -1}, {ECHO_F_CHILD, "child", "2.2.1-t2", ECHO_F_GATED},
-    {ECHO_F_PICKY, "picky", "2.2.2-d3", -1}, {ECHO_F_FRIEND, "friend", "2.2.2-d3", -1},
-    {ECHO_F_HIGH, "high", "2.2-d1", -1},     {ECHO_F_HIGHEST, "highest", "2.2-d1", -1},
+    {ECHO_F_GATED, "gated", "2.5.2-d2", -1},
+    {ECHO_F_CHILD, "child", "2.2.1-t2", ECHO_F_GATED},
+    {ECHO_F_PICKY, "picky", "2.2.2-d3", -1},
+    {ECHO_F_FRIEND, "friend", "2.2.2-d3", -1},
+    {ECHO_F_HIGH, "high", "2.2-d1", -1},
+    {ECHO_F_HIGHEST, "highest", "2.2-d1", -1},
     {0, NULL, NULL, -1},
 };
 

@@ -13,9 +13,9 @@ enum {
     ECHO_QUEUES = 3,
     ECHO_MAX = 256, /* queue size */
     /* Features of its own. */
-    ECHO_F_GATED = 0,    /* the field at ECHO_C_GATED exists; offered unless conf says not */
-    ECHO_F_CHILD = 1,    /* needs GATED */
-    ECHO_F_PICKY = 2,    /* refused by the type without FRIEND */
+    ECHO_F_GATED = 0, /* the field at ECHO_C_GATED exists; offered unless conf says not */
+    ECHO_F_CHILD = 1, /* needs GATED */
+    ECHO_F_PICKY = 2, /* refused by the type without FRIEND */
     ECHO_F_FRIEND = 3,
     ECHO_F_HIGH = 50,
     ECHO_F_HIGHEST = 127,

@@ -24,7 +24,8 @@ uint32_t gfunc_read(struct gfunc *f, unsigned off, unsigned len)
 {
     if (f->ecam)
         return (uint32_t)machine_read(f->m, BUS_MMIO, ECAM_BASE + f->devfn * 4096u + off, len);
-    machine_write(f->m, BUS_PIO, PORT_ADDR, 4, 0x80000000u | (uint32_t)f->devfn << 8 | (off & 0xfc));
+    machine_write(f->m, BUS_PIO, PORT_ADDR, 4,
+                  0x80000000u | (uint32_t)f->devfn << 8 | (off & 0xfc));
     return (uint32_t)machine_read(f->m, BUS_PIO, PORT_DATA + (off & 3), len);
 }
 
@@ -34,7 +35,8 @@ void gfunc_write(struct gfunc *f, unsigned off, unsigned len, uint32_t v)
         machine_write(f->m, BUS_MMIO, ECAM_BASE + f->devfn * 4096u + off, len, v);
         return;
     }
-    machine_write(f->m, BUS_PIO, PORT_ADDR, 4, 0x80000000u | (uint32_t)f->devfn << 8 | (off & 0xfc));
+    machine_write(f->m, BUS_PIO, PORT_ADDR, 4,
+                  0x80000000u | (uint32_t)f->devfn << 8 | (off & 0xfc));
     machine_write(f->m, BUS_PIO, PORT_DATA + (off & 3), len, v);
 }
 

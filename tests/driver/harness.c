@@ -61,7 +61,8 @@ void drv_reset(struct drv *d)
 
 bool drv_negotiate(struct drv *d, uint64_t want)
 {
-    const uint64_t always = d->ring->feature | (d->ops->features_ok ? BIT64(VIRTIO_F_VERSION_1) : 0);
+    const uint64_t always =
+        d->ring->feature | (d->ops->features_ok ? BIT64(VIRTIO_F_VERSION_1) : 0);
     uint64_t offered;
     uint8_t status = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER;
 
@@ -222,8 +223,8 @@ bool dq_interrupted(struct dq *q, struct dirq *irq)
 
 int dq_add(struct dq *q, const struct chain *c, void *cookie)
 {
-    const bool indirect = q->d->use_indirect && c->n > 1 &&
-                          (q->d->features >> VIRTIO_F_INDIRECT_DESC & 1);
+    const bool indirect =
+        q->d->use_indirect && c->n > 1 && (q->d->features >> VIRTIO_F_INDIRECT_DESC & 1);
 
     return q->ops->add(q, c, indirect, cookie);
 }

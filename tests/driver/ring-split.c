@@ -54,7 +54,8 @@ void split_desc_at(struct dq *q, uint64_t at, uint64_t addr, uint32_t len, uint1
     }
 }
 
-void split_desc(struct dq *q, unsigned i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next)
+void split_desc(struct dq *q, unsigned i, uint64_t addr, uint32_t len, uint16_t flags,
+                uint16_t next)
 {
     split_desc_at(q, q->desc + VIRTQ_DESC_BYTES * i, addr, len, flags, next);
 }
@@ -105,8 +106,8 @@ uint16_t split_avail_event(struct dq *q)
 
 struct used split_used_entry(struct dq *q, uint16_t idx)
 {
-    const uint64_t at = q->device + VIRTQ_RING_ENTRY +
-                        VIRTQ_USED_ENTRY_BYTES * (uint64_t)(idx % q->size);
+    const uint64_t at =
+        q->device + VIRTQ_RING_ENTRY + VIRTQ_USED_ENTRY_BYTES * (uint64_t)(idx % q->size);
 
     return (struct used){.id = load32(q, at), .len = load32(q, at + 4)};
 }

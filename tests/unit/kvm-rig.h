@@ -33,10 +33,10 @@
 
 enum {
     RIG_RAM = 16 * 1024 * 1024,
-    RIG_PORT = 0x500,  /* 256 ports: writes are logged */
-    RIG_DONE = 0xf0,   /* a write here also wakes rig_wait() */
-    RIG_ASK = 0xf4,    /* a write here asks for a pause, in the vCPU's thread */
-    RIG_DROP = 0xf8,   /* a write here lowers the interrupt pin */
+    RIG_PORT = 0x500,     /* 256 ports: writes are logged */
+    RIG_DONE = 0xf0,      /* a write here also wakes rig_wait() */
+    RIG_ASK = 0xf4,       /* a write here asks for a pause, in the vCPU's thread */
+    RIG_DROP = 0xf8,      /* a write here lowers the interrupt pin */
     RIG_MMIO_ASK = 0x800, /* a read here asks for a pause and gives ones */
     RIG_CODE = 0x10000,
     RIG_STACK = 0x9000,
@@ -75,18 +75,18 @@ struct rig {
 };
 
 /* Machine code between labels NAME_start and NAME_end, in the read-only data. */
-#define GUEST(name, code)                                                                          \
-    extern const uint8_t name##_start[], name##_end[];                                             \
-    __asm__(".pushsection .rodata\n.globl " #name "_start\n.globl " #name "_end\n" #name           \
+#define GUEST(name, code)                                                                \
+    extern const uint8_t name##_start[], name##_end[];                                   \
+    __asm__(".pushsection .rodata\n.globl " #name "_start\n.globl " #name "_end\n" #name \
             "_start:\n" code "\n" #name "_end:\n.code64\n.popsection\n")
 
 #define RIG_LOAD(rig, at, name) rig_poke(rig, at, name##_start, (size_t)(name##_end - name##_start))
 
 /* Pieces of guests; 32- and 64-bit alike. */
-#define G_OUT(off, value)  "mov $0x500+" #off ", %dx\nmov $" #value ", %eax\nout %eax, %dx\n"
-#define G_OUT_EAX(off)     "mov $0x500+" #off ", %dx\nout %eax, %dx\n"
-#define G_DONE             "mov $0x5f0, %dx\nout %al, %dx\n"
-#define G_HALT             "9: cli\nhlt\njmp 9b\n"
+#define G_OUT(off, value) "mov $0x500+" #off ", %dx\nmov $" #value ", %eax\nout %eax, %dx\n"
+#define G_OUT_EAX(off)    "mov $0x500+" #off ", %dx\nout %eax, %dx\n"
+#define G_DONE            "mov $0x5f0, %dx\nout %al, %dx\n"
+#define G_HALT            "9: cli\nhlt\njmp 9b\n"
 
 static inline void rig_poke(struct rig *rig, uint64_t at, const void *data, size_t len)
 {
@@ -155,6 +155,14 @@ static inline void rig_port_read(void *ctx, uint64_t off, void *data, unsigned l
     rig_pattern(off, data, len);
 }
 
+/* The pin's owner is a device: it has a lock. */
+static inline void rig_pin(struct rig *rig, bool up)
+{
+    pthread_mutex_lock(&rig->lock);
+    irq_pin_set(&rig->pin, up);
+    pthread_mutex_unlock(&rig->lock);
+}
+
 static inline void rig_port_write(void *ctx, uint64_t off, const void *data, unsigned len)
 {
     struct rig *rig = ctx;
@@ -163,7 +171,7 @@ static inline void rig_port_write(void *ctx, uint64_t off, const void *data, uns
     if (off == RIG_ASK)
         vcpus_pause_ask(rig->vcpus);
     if (off == RIG_DROP)
-        irq_pin_set(&rig->pin, false);
+        rig_pin(rig, false);
     if (off == RIG_DONE || off == RIG_ASK)
         sem_post(&rig->done);
 }
@@ -211,7 +219,8 @@ static inline void rig_claims(struct rig *rig)
     assert_int_equal(bus_map(rig->bus, &rig->mmio, RIG_MMIO), 0);
 }
 
-/* Identity pages for the low 4 GiB, and a descriptor table: null, 32-bit code, data, 64-bit code. */
+/* Identity pages for the low 4 GiB, and a descriptor table: null, 32-bit code, data, 64-bit code.
+ */
 static inline void rig_tables(struct rig *rig)
 {
     static const uint64_t gdt[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff};
@@ -314,7 +323,7 @@ static inline void rig_reset(struct rig *rig)
     struct err err = {""};
 
     vcpus_pause(rig->vcpus);
-    irq_pin_set(&rig->pin, false);
+    rig_pin(rig, false);
     if (irqchip_reset(rig->chip, &err) || vcpus_reset(rig->vcpus, &err))
         fail_msg("%s", err.text);
     gmem_zero(&rig->mem);
@@ -346,7 +355,8 @@ static inline void rig_wait(struct rig *rig)
     if (!rig_sem_wait(&rig->done, RIG_SECONDS * 1000) ||
         (rig_events(rig, VCPU_CRASHED) && !rig->crash_wanted))
         fail_msg("the guest did not answer; %u log entries, %u crashes, %u triple faults",
-                 rig_logged(rig), rig_events(rig, VCPU_CRASHED), rig_events(rig, VCPU_TRIPLE_FAULT));
+                 rig_logged(rig), rig_events(rig, VCPU_CRASHED),
+                 rig_events(rig, VCPU_TRIPLE_FAULT));
 }
 
 static inline void rig_expect(struct rig *rig, unsigned i, bool mmio, uint32_t off, unsigned len,

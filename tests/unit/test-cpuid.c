@@ -155,7 +155,7 @@ static void test_caches(void **state)
     struct cpuid_table t = made(false, 6, 0);
 
     (void)state;
-    assert_int_equal(reg(&t, 4, 0, CPUID_EAX), 0x1c000121);            /* a core's own */
+    assert_int_equal(reg(&t, 4, 0, CPUID_EAX), 0x1c000121);             /* a core's own */
     assert_int_equal(reg(&t, 4, 3, CPUID_EAX), 0x1c000163 | (7 << 14)); /* shared by 8 ids */
     assert_int_equal(reg(&t, 4, 4, CPUID_EAX), 0);
     t = made(false, 200, 0);
@@ -240,9 +240,9 @@ static void test_phys_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_features),  cmocka_unit_test(test_no_deadline),
-        cmocka_unit_test(test_topology),  cmocka_unit_test(test_caches),
-        cmocka_unit_test(test_amd),       cmocka_unit_test(test_old),
+        cmocka_unit_test(test_features),   cmocka_unit_test(test_no_deadline),
+        cmocka_unit_test(test_topology),   cmocka_unit_test(test_caches),
+        cmocka_unit_test(test_amd),        cmocka_unit_test(test_old),
         cmocka_unit_test(test_idempotent), cmocka_unit_test(test_full),
         cmocka_unit_test(test_phys_bits),
     };

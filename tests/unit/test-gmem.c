@@ -18,7 +18,8 @@ enum { PAGE = 4096 };
 
 static uint8_t ram_a[PAGE], ram_b[PAGE], ram_c[PAGE];
 
-/* A and B touch in the guest, in reverse order on the host or not at all; C ends the number range. */
+/* A and B touch in the guest, in reverse order on the host or not at all; C ends the number range.
+ */
 static struct gmem three(void)
 {
     struct gmem mem = {0};
@@ -86,9 +87,17 @@ static void iov_pieces(void **state)
 static const struct {
     uint64_t at, len;
 } bad[] = {
-    {0, 1},          {0xfff, 1},      {0xfff, 2},       {0x3000, 1},
-    {0x2fff, 2},     {0x1000, 0x2001}, {UINT64_MAX, 2}, {UINT64_MAX - 0xfff, 0x1001},
-    {0x1000, UINT64_MAX}, {UINT64_C(1) << 40, 512}, {0x1800, UINT64_C(1) << 32},
+    {0, 1},
+    {0xfff, 1},
+    {0xfff, 2},
+    {0x3000, 1},
+    {0x2fff, 2},
+    {0x1000, 0x2001},
+    {UINT64_MAX, 2},
+    {UINT64_MAX - 0xfff, 0x1001},
+    {0x1000, UINT64_MAX},
+    {UINT64_C(1) << 40, 512},
+    {0x1800, UINT64_C(1) << 32},
 };
 
 static void bad_ranges(void **state)

@@ -112,8 +112,8 @@ static void test_pause_contended(void **state)
     rig_close(&rig);
 }
 
-GUEST(asker, ".code32\n" G_OUT(0xf4, 1) G_OUT(0x20, 2)
-             "mov 0xd0000800, %eax\n" G_OUT_EAX(0x24) G_DONE G_HALT);
+GUEST(asker, ".code32\n" G_OUT(0xf4, 1) G_OUT(0x20, 2) "mov 0xd0000800, %eax\n" G_OUT_EAX(0x24)
+                 G_DONE G_HALT);
 
 /* A pause that the guest's own access asks for: that access is the last thing that happens. */
 static void test_pause_asked(void **state)
@@ -144,7 +144,7 @@ static void test_pause_asked(void **state)
 #define G_SAY           "mov $0x510, %dx\nout %eax, %dx\n"
 #define G_SAY_MSR(msr)  "mov $" #msr ", %ecx\nrdmsr\nmov %edx, %ebp\n" G_SAY "mov %ebp, %eax\n" G_SAY
 #define G_SAY_MEM(addr) "mov " #addr ", %eax\n" G_SAY
-#define G_SET_MSR(msr, hi, lo)                                                                     \
+#define G_SET_MSR(msr, hi, lo) \
     "mov $" #msr ", %ecx\nmov $" #lo ", %eax\nmov $" #hi ", %edx\nwrmsr\n"
 
 /* Tell what a fresh processor shows, in 30 numbers or so ... */
@@ -153,34 +153,34 @@ static void test_pause_asked(void **state)
     "mov %edx, %esp\n" G_SAY "mov %esp, %eax\n" G_SAY "mov %ecx, %eax\n" G_SAY                     \
     "mov %ebp, %eax\n" G_SAY "mov %edi, %eax\n" G_SAY "mov %esi, %eax\n" G_SAY                     \
     "mov %cr0, %eax\n" G_SAY "mov %cr3, %eax\n" G_SAY "mov %cr4, %eax\n" G_SAY                     \
-    "mov %dr7, %eax\n" G_SAY "mov %dr0, %eax\n" G_SAY                                              \
-    G_SAY_MEM(0xfee000f0) G_SAY_MEM(0xfee00080) G_SAY_MEM(0xfee00350) G_SAY_MEM(0xfee00320)        \
-    G_SAY_MEM(0xfee00380)                                                                          \
-    "movl $0x30, 0xfec00000\n" G_SAY_MEM(0xfec00010)                                               \
-    "in $0x21, %al\nmovzbl %al, %eax\n" G_SAY                                                      \
-    G_SAY_MSR(0x1b) G_SAY_MSR(0x2ff) G_SAY_MSR(0x200) G_SAY_MSR(0x277) G_SAY_MSR(0x1a0)            \
-    G_SAY_MSR(0xc0000080) G_SAY_MSR(0xc0000081) G_SAY_MSR(0x174)                                   \
-    G_SAY_MSR(0x4b564d00) G_SAY_MSR(0x4b564d01) G_SAY_MSR(0x6e0)
+    "mov %dr7, %eax\n" G_SAY                                                                       \
+    "mov %dr0, %eax\n" G_SAY G_SAY_MEM(0xfee000f0) G_SAY_MEM(0xfee00080) G_SAY_MEM(0xfee00350)     \
+        G_SAY_MEM(0xfee00320) G_SAY_MEM(0xfee00380) "movl $0x30, 0xfec00000\n" G_SAY_MEM(          \
+            0xfec00010) "in $0x21, %al\nmovzbl %al, %eax\n" G_SAY G_SAY_MSR(0x1b) G_SAY_MSR(0x2ff) \
+            G_SAY_MSR(0x200) G_SAY_MSR(0x277) G_SAY_MSR(0x1a0) G_SAY_MSR(0xc0000080)               \
+                G_SAY_MSR(0xc0000081) G_SAY_MSR(0x174) G_SAY_MSR(0x4b564d00) G_SAY_MSR(0x4b564d01) \
+                    G_SAY_MSR(0x6e0)
 
 /* ... and then change it all. */
 #define G_SPOIL                                                                                    \
+    "mov $0x1a0, %ecx\nrdmsr\nand $~1, %eax\nwrmsr\n"                                              \
     "movl $0x1ff, 0xfee000f0\nmovl $0x10, 0xfee00080\nmovl $0x10700, 0xfee00350\n"                 \
     "movl $0x50031, 0xfee00320\n"                                                                  \
     "movl $0x30, 0xfec00000\nmovl $0x18040, 0xfec00010\n"                                          \
-    "mov $0x55, %al\nout %al, $0x21\n"                                                             \
-    G_SET_MSR(0x6e0, 0x7fffffff, 0) G_SET_MSR(0x2ff, 0, 0xc00) G_SET_MSR(0x200, 0, 0x80000006)     \
-    G_SET_MSR(0x277, 0x00070406, 0x00070406) G_SET_MSR(0x1a0, 0, 0)                                \
-    G_SET_MSR(0xc0000081, 0x00080010, 0) G_SET_MSR(0x174, 0, 8)                                    \
-    G_SET_MSR(0x4b564d00, 0, 0x7000) G_SET_MSR(0x4b564d01, 0, 0x6001)                              \
-    "mov $0x600, %eax\nmov %eax, %cr4\nmov $0x100000, %eax\nmov %eax, %cr3\n"                      \
-    "mov $0x12345, %eax\nmov %eax, %dr0\nmov $0x402, %eax\nmov %eax, %dr7\n"                       \
-    G_SET_MSR(0x1b, 0, 0xfee00d00) /* x2APIC: its memory is gone */
+    "mov $0x55, %al\nout %al, $0x21\n" G_SET_MSR(0x6e0, 0x7fffffff, 0) G_SET_MSR(0x2ff, 0, 0xc00)  \
+        G_SET_MSR(0x200, 0, 0x80000006) G_SET_MSR(0x277, 0x00070406,                               \
+                                                  0x00070406) G_SET_MSR(0xc0000081, 0x00080010, 0) \
+            G_SET_MSR(0x174, 0, 8) G_SET_MSR(0x4b564d00, 0, 0x7000) G_SET_MSR(                     \
+                0x4b564d01, 0,                                                                     \
+                0x6001) "mov $0x600, %eax\nmov %eax, %cr4\nmov $0x100000, %eax\nmov %eax, %cr3\n"  \
+                        "mov $0x12345, %eax\nmov %eax, %dr0\nmov $0x402, %eax\nmov %eax, "         \
+                        "%dr7\n" G_SET_MSR(0x1b, 0, 0xfee00d00) /* x2APIC: its memory is gone */
 
 GUEST(spoil_halt, G_REPORT G_SPOIL G_DONE G_HALT);
 GUEST(spoil_port, G_REPORT G_SPOIL G_OUT(0xf4, 1) G_OUT(0x30, 1) G_HALT);
 GUEST(spoil_mmio, G_REPORT G_SPOIL "mov 0xd0000800, %eax\nmov %eax, %ecx\n" G_HALT);
-GUEST(spoil_string, G_REPORT G_SPOIL
-      "mov $0x5f4, %dx\nmov $0x10000, %esi\nmov $20000, %ecx\nrep outsb\n" G_HALT);
+GUEST(spoil_string,
+      G_REPORT G_SPOIL "mov $0x5f4, %dx\nmov $0x10000, %esi\nmov $20000, %ecx\nrep outsb\n" G_HALT);
 GUEST(wide, ".code64\nmov %cr4, %rax\nor $0x600, %rax\nmov %rax, %cr4\n" G_DONE
             "mov $0xd0000800, %ebx\nmov (%rbx), %rax\n" G_HALT);
 
@@ -265,14 +265,12 @@ static void test_reset(void **state)
 GUEST(starter, ".code32\n"
                "movl $0x1ff, 0xfee000f0\n"
                "movl $0xc4500, 0xfee00300\nmovl $0xc4608, 0xfee00300\n"
-               "mov $0xb, %eax\nxor %ecx, %ecx\ncpuid\nmov %edx, %eax\n" G_OUT_EAX(0x30)
-               "mov $1, %eax\ncpuid\nmov %ebx, %eax\n" G_OUT_EAX(0x34)
-               G_DONE G_HALT);
+               "mov $0xb, %eax\nxor %ecx, %ecx\ncpuid\nmov %edx, %eax\n" G_OUT_EAX(
+                   0x30) "mov $1, %eax\ncpuid\nmov %ebx, %eax\n" G_OUT_EAX(0x34) G_DONE G_HALT);
 GUEST(started, ".code16\n"
-               "mov $0xb, %eax\nxor %ecx, %ecx\ncpuid\nmov %edx, %eax\n" G_OUT_EAX(0x30)
-               "mov $1, %eax\ncpuid\nmov %ebx, %eax\n" G_OUT_EAX(0x34)
-               G_DONE
-               "mov $0x500, %dx\n1: inc %eax\nout %eax, %dx\njmp 1b\n");
+               "mov $0xb, %eax\nxor %ecx, %ecx\ncpuid\nmov %edx, %eax\n" G_OUT_EAX(
+                   0x30) "mov $1, %eax\ncpuid\nmov %ebx, %eax\n" G_OUT_EAX(0x34) G_DONE
+      "mov $0x500, %dx\n1: inc %eax\nout %eax, %dx\njmp 1b\n");
 
 static void smp_run(struct rig *rig, unsigned cpus)
 {
@@ -396,10 +394,10 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_limits),        cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_pause_asleep),  cmocka_unit_test(test_pause_contended),
-        cmocka_unit_test(test_pause_asked),   cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_smp),           cmocka_unit_test(test_triple_fault),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_pause_asleep), cmocka_unit_test(test_pause_contended),
+        cmocka_unit_test(test_pause_asked),  cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_smp),          cmocka_unit_test(test_triple_fault),
         cmocka_unit_test(test_crash),
     };
 

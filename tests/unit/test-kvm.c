@@ -15,14 +15,28 @@ GUEST(pio, ".code32\n"
            "out %al, %dx\nout %ax, %dx\nout %eax, %dx\n"
            "mov $0x10200, %esi\nmov $3, %ecx\nrep outsb\n"
            "mov $2, %ecx\nrep outsw\nmov $2, %ecx\nrep outsl\n"
-           "mov $0x510, %dx\nxor %eax, %eax\nin %dx, %al\n" G_OUT_EAX(0x20)
-           "mov $0x511, %dx\nxor %eax, %eax\nin %dx, %ax\n" G_OUT_EAX(0x21)
-           "mov $0x512, %dx\nin %dx, %eax\n" G_OUT_EAX(0x22)
-           "mov $0x514, %dx\nmov $0x11000, %edi\nmov $3, %ecx\nrep insw\n"
-           "mov 0x11000, %eax\n" G_OUT_EAX(0x23)
-           "mov 0x11004, %eax\n" G_OUT_EAX(0x24)
-           "mov $0x700, %dx\nin %dx, %eax\n" G_OUT_EAX(0x25)
-           G_DONE G_HALT);
+           "mov $0x510, %dx\nxor %eax, %eax\nin %dx, %al\n" G_OUT_EAX(
+               0x20) "mov $0x511, %dx\nxor "
+                     "%eax, %eax\nin %dx, "
+                     "%ax\n" G_OUT_EAX(0x21) "mov $0x512, %dx\nin %dx, %eax\n" G_OUT_EAX(
+                         0x22) "mov $0x514, "
+                               "%dx\nmov "
+                               "$0x11000, "
+                               "%edi\nmov $3, "
+                               "%ecx\nrep "
+                               "insw\n"
+                               "mov 0x11000, "
+                               "%eax"
+                               "\n" G_OUT_EAX(0x23) "mov 0x11004, %eax\n" G_OUT_EAX(
+                                   0x24) "mov "
+                                         "$0x7"
+                                         "00, "
+                                         "%dx"
+                                         "\nin"
+                                         " %"
+                                         "dx, "
+                                         "%eax"
+                                         "\n" G_OUT_EAX(0x25) G_DONE G_HALT);
 
 static void test_pio(void **state)
 {
@@ -62,16 +76,35 @@ static void test_pio(void **state)
 
 /* ---- memory ---- */
 
-GUEST(mmio, ".code64\n"
-            "mov $0xd0000000, %ebx\nmov $0x1122334455667788, %rax\n"
-            "mov %al, 1(%rbx)\nmov %ax, 2(%rbx)\nmov %eax, 4(%rbx)\nmov %rax, 8(%rbx)\n"
-            "movzbl 0x10(%rbx), %eax\n" G_OUT_EAX(0x20)
-            "movzwl 0x12(%rbx), %eax\n" G_OUT_EAX(0x21)
-            "mov 0x14(%rbx), %eax\n" G_OUT_EAX(0x22)
-            "mov 0x18(%rbx), %rax\n" G_OUT_EAX(0x23) "shr $32, %rax\n" G_OUT_EAX(0x24)
-            "mov $0xd0100000, %ebx\nmov (%rbx), %eax\nmov %eax, (%rbx)\n" G_OUT_EAX(0x25)
-            "mov %esi, %eax\n" G_OUT_EAX(0x26)
-            G_DONE G_HALT);
+GUEST(
+    mmio, ".code64\n"
+          "mov $0xd0000000, %ebx\nmov $0x1122334455667788, %rax\n"
+          "mov %al, 1(%rbx)\nmov %ax, 2(%rbx)\nmov %eax, 4(%rbx)\nmov %rax, 8(%rbx)\n"
+          "movzbl 0x10(%rbx), %eax\n" G_OUT_EAX(0x20) "movzwl 0x12(%rbx), %eax\n" G_OUT_EAX(0x21) "mov 0x14(%rbx), %eax\n" G_OUT_EAX(
+              0x22) "mov 0x18(%rbx), %rax\n" G_OUT_EAX(0x23) "shr $32, %rax\n" G_OUT_EAX(0x24) "mov"
+                                                                                               " $"
+                                                                                               "0xd"
+                                                                                               "010"
+                                                                                               "000"
+                                                                                               "0, "
+                                                                                               "%eb"
+                                                                                               "x\n"
+                                                                                               "mov"
+                                                                                               " (%"
+                                                                                               "rbx"
+                                                                                               "), "
+                                                                                               "%ea"
+                                                                                               "x\n"
+                                                                                               "mov"
+                                                                                               " %"
+                                                                                               "eax"
+                                                                                               ", "
+                                                                                               "(%"
+                                                                                               "rbx"
+                                                                                               ")"
+                                                                                               "\n" G_OUT_EAX(0x25) "mov %esi, %eax\n" G_OUT_EAX(
+                                                                                                   0x26) G_DONE
+                                                                                                   G_HALT);
 
 static void test_mmio(void **state)
 {
@@ -104,8 +137,7 @@ GUEST(bells, ".code32\n"
              "mov %al, (%ebx)\nmov %ax, (%ebx)\nmov %eax, (%ebx)\n" /* any width */
              "mov %ax, 4(%ebx)\n"                                   /* 2 bytes: the bell */
              "mov %eax, 4(%ebx)\n"                                  /* 4 bytes: the handler */
-             "mov $0x610, %dx\nout %ax, %dx\n"
-             G_DONE G_HALT);
+             "mov $0x610, %dx\nout %ax, %dx\n" G_DONE G_HALT);
 
 static uint64_t rung(int fd)
 {
@@ -132,8 +164,13 @@ static void test_bells(void **state)
     mem.ctx = &rig;
     mem.bell = mem_bells;
     mem.n_bells = 2;
-    port = (struct bus_claim){.name = "bell port", .space = BUS_PIO, .size = 0x100,
-                              .ops = &rig_port_ops, .ctx = &rig, .bell = &port_bell, .n_bells = 1};
+    port = (struct bus_claim){.name = "bell port",
+                              .space = BUS_PIO,
+                              .size = 0x100,
+                              .ops = &rig_port_ops,
+                              .ctx = &rig,
+                              .bell = &port_bell,
+                              .n_bells = 1};
     assert_int_equal(bus_map(rig.bus, &mem, RIG_MMIO + 0x1000), 0);
     assert_int_equal(bus_map(rig.bus, &port, 0x600), 0);
     RIG_LOAD(&rig, RIG_CODE, bells);
@@ -169,18 +206,15 @@ GUEST(irq, ".code32\n"
            "movl $0x1ff, 0xfee000f0\n"
            "movl $0x31, 0xfec00000\nmovl $0, 0xfec00010\n"
            "movl $0x30, 0xfec00000\nmovl $0x8040, 0xfec00010\n"
-           "sti\n" G_DONE
-           "1: hlt\njmp 1b\n");
+           "sti\n" G_DONE "1: hlt\njmp 1b\n");
 /* Handlers wait for the next interrupt where they are: IRET is beyond an emulating KVM. */
 GUEST(irq_line, ".code32\n"
                 "mov $0x5f8, %dx\nout %al, %dx\n" /* lowers the rig's pin */
                 "movl $0, 0xfee000b0\n"
-                "add $12, %esp\nsti\nmov $0x40, %al\n" G_DONE
-                "1: hlt\njmp 1b\n");
+                "add $12, %esp\nsti\nmov $0x40, %al\n" G_DONE "1: hlt\njmp 1b\n");
 GUEST(irq_msi, ".code32\n"
                "movl $0, 0xfee000b0\n"
-               "add $12, %esp\nsti\nmov $0x41, %al\n" G_DONE
-               "1: hlt\njmp 1b\n");
+               "add $12, %esp\nsti\nmov $0x41, %al\n" G_DONE "1: hlt\njmp 1b\n");
 
 static void gate(struct rig *rig, unsigned vector, uint32_t handler)
 {
@@ -239,7 +273,7 @@ static void test_line(void **state)
     (void)state;
     irq_open(&rig);
     for (unsigned i = 0; i < 100; i++) { /* from HLT, each time */
-        irq_pin_set(&rig.pin, true);     /* the handler's write to 0xf8 lowers it */
+        rig_pin(&rig, true);             /* the handler's write to 0xf8 lowers it */
         expect_irq(&rig, 0x40);
     }
     expect_silence(&rig); /* down: no more */
@@ -339,7 +373,7 @@ static void test_routes(void **state)
         assert_true(again < 32 + MANY); /* a freed one */
         route[i] = again;
     }
-    irq_pin_set(&rig.pin, true); /* lines have survived all that */
+    rig_pin(&rig, true); /* lines have survived all that */
     rig_wait(&rig);
     for (unsigned i = 0; i < MANY; i++)
         ops.unroute(ops.ctx, route[i]);
@@ -368,7 +402,7 @@ static void test_routes_full(void **state)
     }
     assert_in_range(n, 500, 4096);
     assert_int_equal(route[n], -1);
-    irq_pin_set(&rig.pin, true);
+    rig_pin(&rig, true);
     rig_wait(&rig);
     while (n)
         ops.unroute(ops.ctx, route[--n]);
@@ -429,8 +463,10 @@ static void test_board(void **state)
     static const struct {
         uint64_t size, low, high, mem64;
     } cases[] = {
-        {64 * MIB, 64 * MIB, 0, 4 * GIB},       {3 * GIB, 3 * GIB, 0, 4 * GIB},
-        {3 * GIB + 4096, 3 * GIB, 4096, 5 * GIB}, {5 * GIB, 3 * GIB, 2 * GIB, 6 * GIB},
+        {64 * MIB, 64 * MIB, 0, 4 * GIB},
+        {3 * GIB, 3 * GIB, 0, 4 * GIB},
+        {3 * GIB + 4096, 3 * GIB, 4096, 5 * GIB},
+        {5 * GIB, 3 * GIB, 2 * GIB, 6 * GIB},
     };
     uint32_t ids[4];
     struct board board;
@@ -466,12 +502,12 @@ static void test_board(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_msi_form),    cmocka_unit_test(test_open_errors),
-        cmocka_unit_test(test_board),       cmocka_unit_test(test_pio),
-        cmocka_unit_test(test_mmio),        cmocka_unit_test(test_bells),
-        cmocka_unit_test(test_line),        cmocka_unit_test(test_line_stays),
-        cmocka_unit_test(test_msi),         cmocka_unit_test(test_send),
-        cmocka_unit_test(test_routes),      cmocka_unit_test(test_routes_full),
+        cmocka_unit_test(test_msi_form), cmocka_unit_test(test_open_errors),
+        cmocka_unit_test(test_board),    cmocka_unit_test(test_pio),
+        cmocka_unit_test(test_mmio),     cmocka_unit_test(test_bells),
+        cmocka_unit_test(test_line),     cmocka_unit_test(test_line_stays),
+        cmocka_unit_test(test_msi),      cmocka_unit_test(test_send),
+        cmocka_unit_test(test_routes),   cmocka_unit_test(test_routes_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,9 +45,9 @@ static bool present(void *ctx, const struct reg *reg)
 
 /* A hole at 14..15 and from 29 on; row 3 cannot be written, row 4 cannot be read. */
 static const struct reg rows[ROWS] = {
-    {0, 8, 0, "long", "x", read_row, write_row}, {8, 4, 1, "word", "x", read_row, write_row},
+    {0, 8, 0, "long", "x", read_row, write_row},  {8, 4, 1, "word", "x", read_row, write_row},
     {12, 2, 2, "half", "x", read_row, write_row}, {16, 4, 3, "ro", "x", read_row, NULL},
-    {20, 4, 4, "wo", "x", NULL, write_row},      {28, 1, GATED, "gated", "x", read_row, write_row},
+    {20, 4, 4, "wo", "x", NULL, write_row},       {28, 1, GATED, "gated", "x", read_row, write_row},
 };
 
 static const struct regs regs = {
@@ -58,9 +58,9 @@ static const struct regs_path big = {.order = ORDER_BIG, .any_width = false};
 
 static struct block block_make(void)
 {
-    return (struct block){.value = {UINT64_C(0x8877665544332211), 0xddccbbaa, 0xffee, 0x13121110,
-                                    0x17161514, 0x99},
-                          .gate = true};
+    return (struct block){
+        .value = {UINT64_C(0x8877665544332211), 0xddccbbaa, 0xffee, 0x13121110, 0x17161514, 0x99},
+        .gate = true};
 }
 
 static uint64_t get(struct block *k, const struct regs_path *path, uint64_t off, unsigned len)
@@ -221,10 +221,14 @@ static void find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(natural),          cmocka_unit_test(any_read),
-        cmocka_unit_test(outside),          cmocka_unit_test(odd_writes_are_ignored),
-        cmocka_unit_test(halves_of_a_long), cmocka_unit_test(any_width_merges),
-        cmocka_unit_test(big_endian_path),  cmocka_unit_test(absent_rows),
+        cmocka_unit_test(natural),
+        cmocka_unit_test(any_read),
+        cmocka_unit_test(outside),
+        cmocka_unit_test(odd_writes_are_ignored),
+        cmocka_unit_test(halves_of_a_long),
+        cmocka_unit_test(any_width_merges),
+        cmocka_unit_test(big_endian_path),
+        cmocka_unit_test(absent_rows),
         cmocka_unit_test(find),
     };
 
