@@ -205,6 +205,24 @@ static int acpi_load(const struct load_job *job, const struct board *board, stru
     return ret;
 }
 
+/*
+ * What a PC's firmware has at its reset vector, in the real mode of the processors' youth. Linux
+ * goes there to restart a hardware-reduced machine that did not boot by EFI.
+ */
+static int reset_vector_put(const struct load_job *job, const struct board *board,
+                            struct err *err)
+{
+    const uint8_t code[] = {
+        0xba, (uint8_t)board->reset_port, (uint8_t)(board->reset_port >> 8), /* mov dx, port */
+        0xb0, board->reset_value,                                            /* mov al, value */
+        0xee,                                                                /* out dx, al */
+        0xf4,                                                                /* hlt */
+        0xeb, 0xfd,                                                          /* jmp to the hlt */
+    };
+
+    return load_write(job, LOW_RESET_VECTOR, code, sizeof(code), "the reset vector", err);
+}
+
 /* Files that people hand us by mistake; the first row that fits tells them. */
 static const struct {
     uint8_t at, n;
@@ -249,6 +267,8 @@ int load_kernel(const struct load_file *kernel, const struct load_file *initrd, 
     if (ret < 0)
         return ret;
     ret = acpi_load(&job, board, &result, err);
+    if (!ret)
+        ret = reset_vector_put(&job, board, err);
     if (!ret)
         ret = format_load(&job, &result, err);
     if (!ret)

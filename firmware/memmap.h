@@ -10,6 +10,7 @@
  *   0x00020000  command line                     /
  *   0x000a0000  hole: reserved up to 1 MiB
  *   0x000e0000  a copy of the RSDP, where guests that search for it look
+ *   0x000ffff0  reset vector: code that resets the machine
  *   0x00100000  kernel, at the address it asks for
  *   ...         initrd, as high as the kernel allows
  *   end         ACPI tables: the top of RAM below 4 GiB
@@ -34,6 +35,7 @@ enum {
     LOW_CMDLINE_SIZE = CMDLINE_MAX + 1,
     LOW_RAM_END = 0xa0000,
     LOW_RSDP = 0xe0000,
+    LOW_RESET_VECTOR = 0xffff0,
     KERNEL_LOWEST = 0x100000, /* everything below is ours */
 };
 

@@ -144,6 +144,8 @@ static void test_bzimage(void **state)
     assert_int_equal(le64_load(params + 0x70), r.acpi_gpa);
     assert_memory_equal(guest_at(&g, r.acpi_gpa, 8), "RSD PTR ", 8);
     assert_memory_equal(guest_at(&g, 0xe0000, 36), guest_at(&g, r.acpi_gpa, 36), 36);
+    /* the reset vector: mov dx, 0xcf9; mov al, 6; out dx, al; hlt */
+    assert_memory_equal(guest_at(&g, 0xffff0, 9), "\xba\xf9\x0c\xb0\x06\xee\xf4\xeb\xfd", 9);
     e820_check(&g, params, r.acpi_gpa);
     tables_check(&g, &r.entry);
     fake_guest_free(&g);

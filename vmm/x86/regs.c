@@ -117,10 +117,10 @@ void arch_vcpu_describe(struct vcpu *vcpu, char *text, size_t size)
     len = (size_t)snprintf(
         text, size,
         "rip=%llx rsp=%llx rax=%llx rbx=%llx rcx=%llx rdx=%llx rsi=%llx rdi=%llx rbp=%llx "
-        "rflags=%llx cs=%x/%llx cr0=%llx cr2=%llx cr3=%llx cr4=%llx efer=%llx code=",
+        "rflags=%llx cs=%x/%llx cr0=%llx cr2=%llx cr3=%llx cr4=%llx efer=%llx",
         r.rip, r.rsp, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rflags, s.cs.selector,
         s.cs.base, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
     n = code_read(vcpu, s.cs.base + r.rip, code);
-    for (size_t i = 0; i < n && len + 3 < size; i++)
-        len += (size_t)snprintf(text + len, size - len, "%02x", code[i]);
+    for (size_t i = 0; i < n && len + 9 < size; i++)
+        len += (size_t)snprintf(text + len, size - len, "%s%02x", i ? "" : " code=", code[i]);
 }
