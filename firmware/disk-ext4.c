@@ -13,52 +13,11 @@
 #include <string.h>
 
 #define POUR_CHUNK ((unsigned)(256 * KIB))
-#define WINDOW     (64 * KIB) /* a power of two, not less than a block */
-
-/* The library asks block by block, turning between a file's data and its map: two windows. */
-struct window {
-    uint64_t at, len; /* bytes of the volume */
-    char *data;
-};
 
 struct image {
     const struct disk_volume *v;
-    struct window window[2];
-    unsigned last; /* used */
+    struct disk_window window; /* the library asks block by block */
 };
-
-static int window_load(struct image *im, struct window *w, uint64_t at)
-{
-    if (!w->data)
-        w->data = malloc(WINDOW);
-    w->at = at & ~(WINDOW - 1);
-    w->len = at < im->v->size ? min_u64(WINDOW, im->v->size - w->at) : 0;
-    int r = w->data ? disk_volume_read(im->v, w->at, w->data, w->len) : -ENOMEM;
-    if (r)
-        w->len = 0;
-    return r;
-}
-
-/* len bytes at off that lie in one window */
-static int window_read(struct image *im, uint64_t off, void *data, uint64_t len)
-{
-    for (unsigned i = 0; i < ARRAY_SIZE(im->window); i++) {
-        struct window *w = &im->window[i];
-        if (off >= w->at && range_ok(off - w->at, len, w->len)) {
-            memcpy(data, w->data + (off - w->at), len);
-            im->last = i;
-            return 0;
-        }
-    }
-    im->last = !im->last;
-    struct window *w = &im->window[im->last];
-    int r = window_load(im, w, off);
-    if (!r && !range_ok(off - w->at, len, w->len))
-        r = -EUCLEAN;
-    if (!r)
-        memcpy(data, w->data + (off - w->at), len);
-    return r;
-}
 
 static errcode_t image_read(io_channel io, unsigned long long block, int count, void *data)
 {
@@ -69,9 +28,7 @@ static errcode_t image_read(io_channel io, unsigned long long block, int count, 
     if (block > im->v->size / unit)
         return EXT2_ET_SHORT_READ;
     uint64_t off = block * unit;
-    bool one = (off & (WINDOW - 1)) + len <= WINDOW;
-    int r = one ? window_read(im, off, data, len) : disk_volume_read(im->v, off, data, len);
-    return r ? EXT2_ET_SHORT_READ : 0;
+    return disk_window_read(&im->window, im->v, off, data, len) ? EXT2_ET_SHORT_READ : 0;
 }
 
 static errcode_t image_read_short(io_channel io, unsigned long block, int count, void *data)
@@ -102,8 +59,8 @@ static errcode_t image_flush(io_channel io)
 static errcode_t image_close(io_channel io)
 {
     struct image *im = io->private_data;
-    for (unsigned i = 0; im && i < ARRAY_SIZE(im->window); i++)
-        free(im->window[i].data);
+    if (im)
+        disk_window_free(&im->window);
     free(im);
     free(io->name);
     free(io);

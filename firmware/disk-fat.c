@@ -28,6 +28,7 @@ struct fat {
     uint32_t root_cluster;        /* FAT32 */
     uint64_t root_off, root_size; /* others */
     uint64_t fat_off, fat_size, data_off;
+    struct disk_window window;
 };
 
 struct fat_node {
@@ -44,6 +45,12 @@ static unsigned get16(const unsigned char *p)
 static uint32_t get32(const unsigned char *p)
 {
     return get16(p) | (uint32_t)get16(p + 2) << 16;
+}
+
+/* Its reads are small: a table entry, a cluster. */
+static int fat_read(struct disk_volume *v, uint64_t off, void *data, size_t len)
+{
+    return disk_window_read(&((struct fat *)v->state)->window, v, off, data, len);
 }
 
 static int fat_layout(struct fat *f, const unsigned char *b, uint64_t volume)
@@ -88,6 +95,7 @@ static int fat_open(struct disk_volume *v)
 
 static void fat_close(struct disk_volume *v)
 {
+    disk_window_free(&((struct fat *)v->state)->window);
     free(v->state);
 }
 
@@ -99,7 +107,7 @@ static int cluster_next(struct disk_volume *v, uint32_t *cluster)
     uint64_t at = f->bits == 12 ? *cluster + *cluster / 2 : (uint64_t)*cluster * width;
     if (!range_ok(at, width, f->fat_size))
         return -EUCLEAN;
-    int r = disk_volume_read(v, f->fat_off + at, raw, width);
+    int r = fat_read(v, f->fat_off + at, raw, width);
     if (r)
         return r;
     uint32_t next = f->bits == 32 ? get32(raw) & 0x0fffffff : get16(raw);
@@ -115,7 +123,7 @@ static int fixed_pour(struct disk_volume *v, struct disk_sink *sink)
     const struct fat *f = v->state;
     unsigned char slot[SLOT];
     for (uint64_t at = 0; at + SLOT <= f->root_size; at += SLOT) {
-        int r = disk_volume_read(v, f->root_off + at, slot, SLOT);
+        int r = fat_read(v, f->root_off + at, slot, SLOT);
         if (!r)
             r = sink->put(sink, slot, SLOT);
         if (r)
@@ -132,8 +140,7 @@ static int cluster_pour(struct disk_volume *v, uint32_t *cluster, uint64_t *left
     size_t len = (size_t)min_u64(*left, f->cluster_size);
     if (*cluster < 2 || *cluster - 2 >= f->clusters)
         return -EUCLEAN;
-    int r =
-        disk_volume_read(v, f->data_off + (uint64_t)(*cluster - 2) * f->cluster_size, data, len);
+    int r = fat_read(v, f->data_off + (uint64_t)(*cluster - 2) * f->cluster_size, data, len);
     if (!r)
         r = sink->put(sink, data, len);
     *left -= len;

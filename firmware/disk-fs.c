@@ -7,8 +7,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define DISK_WINDOW (256 * KIB) /* a power of two, not less than a block of any file system */
 
 int disk_volume_ready(struct disk_volume *v)
 {
@@ -130,4 +133,52 @@ int disk_volume_read(const struct disk_volume *v, uint64_t off, void *data, size
         done += n > 0 ? (size_t)n : 0;
     }
     return 0;
+}
+
+static int piece_load(const struct disk_volume *v, struct disk_piece *p, uint64_t at)
+{
+    int r;
+
+    if (!p->data)
+        p->data = malloc(DISK_WINDOW);
+    p->at = at & ~(DISK_WINDOW - 1);
+    p->len = at < v->size ? min_u64(DISK_WINDOW, v->size - p->at) : 0;
+    r = p->data ? disk_volume_read(v, p->at, p->data, p->len) : -ENOMEM;
+    if (r)
+        p->len = 0;
+    return r;
+}
+
+static bool piece_copy(const struct disk_piece *p, uint64_t off, void *data, uint64_t len)
+{
+    if (off < p->at || !range_ok(off - p->at, len, p->len))
+        return false;
+    memcpy(data, p->data + (off - p->at), len);
+    return true;
+}
+
+int disk_window_read(struct disk_window *w, const struct disk_volume *v, uint64_t off, void *data,
+                     uint64_t len)
+{
+    int r;
+
+    if ((off & (DISK_WINDOW - 1)) + len > DISK_WINDOW)
+        return disk_volume_read(v, off, data, len);
+    for (unsigned i = 0; i < ARRAY_SIZE(w->piece); i++) {
+        if (!piece_copy(&w->piece[i], off, data, len))
+            continue;
+        w->last = i;
+        return 0;
+    }
+    w->last = !w->last;
+    r = piece_load(v, &w->piece[w->last], off);
+    if (r)
+        return r;
+    return piece_copy(&w->piece[w->last], off, data, len) ? 0 : -EUCLEAN;
+}
+
+void disk_window_free(struct disk_window *w)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(w->piece); i++)
+        free(w->piece[i].data);
 }

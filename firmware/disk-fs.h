@@ -93,4 +93,21 @@ void disk_volumes_close(struct disk_volumes *d);
 /* pread until all len bytes at off of the volume are there; -EUCLEAN outside of it */
 int disk_volume_read(const struct disk_volume *v, uint64_t off, void *data, size_t len);
 
+/*
+ * The same through two pieces of the volume that are kept: file systems read small pieces, turning
+ * between a file and its map, and an image may lie far away. Zero at first; disk_window_free()
+ * frees what it holds.
+ */
+struct disk_window {
+    struct disk_piece {
+        uint64_t at, len; /* bytes of the volume */
+        char *data;
+    } piece[2];
+    unsigned last; /* used */
+};
+
+int disk_window_read(struct disk_window *w, const struct disk_volume *v, uint64_t off, void *data,
+                     uint64_t len);
+void disk_window_free(struct disk_window *w);
+
 #endif

@@ -209,15 +209,18 @@ static int acpi_load(const struct load_job *job, const struct board *board, stru
  * What a PC's firmware has at its reset vector, in the real mode of the processors' youth. Linux
  * goes there to restart a hardware-reduced machine that did not boot by EFI.
  */
-static int reset_vector_put(const struct load_job *job, const struct board *board,
-                            struct err *err)
+static int reset_vector_put(const struct load_job *job, const struct board *board, struct err *err)
 {
     const uint8_t code[] = {
-        0xba, (uint8_t)board->reset_port, (uint8_t)(board->reset_port >> 8), /* mov dx, port */
-        0xb0, board->reset_value,                                            /* mov al, value */
-        0xee,                                                                /* out dx, al */
-        0xf4,                                                                /* hlt */
-        0xeb, 0xfd,                                                          /* jmp to the hlt */
+        0xba,
+        (uint8_t)board->reset_port,
+        (uint8_t)(board->reset_port >> 8), /* mov dx, port */
+        0xb0,
+        board->reset_value, /* mov al, value */
+        0xee,               /* out dx, al */
+        0xf4,               /* hlt */
+        0xeb,
+        0xfd, /* jmp to the hlt */
     };
 
     return load_write(job, LOW_RESET_VECTOR, code, sizeof(code), "the reset vector", err);

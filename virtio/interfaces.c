@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns the switch: which interfaces a word stands for. The only place that knows all of them.
+ * Owns the switch: which interfaces a word stands for. The only place that knows all of them, and
+ * the one that a build without the old one (LEGACY=0) changes.
  */
 #include "virtio/interfaces.h"
 
@@ -10,24 +11,65 @@
 #include "virtio/modern.h"
 #include "vmm/base/bits.h"
 
+#if VMM_LEGACY
+#include "virtio/legacy.h"
+#endif
+
+/* The last interface in a list says who the function is. Ascending by what they offer. */
 static const struct vinterfaces sets[] = {
     {.name = "modern", .n = 1, .list = {&modern_interface}},
+#if VMM_LEGACY
+    {.name = "legacy", .n = 1, .list = {&legacy_interface}},
+    {.name = "transitional", .n = 2, .list = {&modern_interface, &legacy_interface}},
+#else
+    {.name = "legacy", .n = 0},
+    {.name = "transitional", .n = 0},
+#endif
 };
+
+static bool set_serves(const struct vinterfaces *set, const struct virtio_type *type)
+{
+    for (unsigned i = 0; i < set->n; i++)
+        if (set->list[i]->serves && !set->list[i]->serves(type))
+            return false;
+    return set->n > 0;
+}
+
+static bool word_is(const struct vinterfaces *set, const char *word)
+{
+    return strcmp(set->name, word) == 0;
+}
 
 const struct vinterfaces *interfaces_find(const char *word, const struct virtio_type *type,
                                           struct err *err)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(sets); i++) {
-        if (strcmp(sets[i].name, word) != 0)
+        if (!word_is(&sets[i], word))
             continue;
-        for (unsigned j = 0; j < sets[i].n; j++) {
-            if (!sets[i].list[j]->serves || sets[i].list[j]->serves(type))
-                continue;
-            err_set(err, EINVAL, "interface=%s: %s has no such interface", word, type->name);
-            return NULL;
-        }
-        return &sets[i];
+        if (set_serves(&sets[i], type))
+            return &sets[i];
+        if (!sets[i].n)
+            err_set(err, EINVAL, "interface=%s: this vmm is built without legacy", word);
+        else
+            err_set(err, EINVAL, "interface=%s: virtio-%s has no legacy interface", word,
+                    type->name);
+        return NULL;
     }
-    err_set(err, EINVAL, "interface=%s: this build knows only interface=modern", word);
+    err_set(err, EINVAL, "interface=%s: it is modern, transitional or legacy", word);
     return NULL;
+}
+
+const struct vinterfaces *interfaces_choose(const char *word, bool modern_only,
+                                            const struct virtio_type *type, struct err *err)
+{
+    if (word && modern_only && !word_is(&sets[0], word)) {
+        err_set(err, EINVAL, "interface=%s contradicts --modern-only; drop one of them", word);
+        return NULL;
+    }
+    if (word)
+        return interfaces_find(word, type, err);
+    for (unsigned i = ARRAY_SIZE(sets) - 1; !modern_only && i > 0; i--)
+        if (set_serves(&sets[i], type))
+            return &sets[i];
+    return &sets[0];
 }

@@ -5,11 +5,21 @@
 #ifndef VIRTIO_INTERFACES_H
 #define VIRTIO_INTERFACES_H
 
+#include <stdbool.h>
+
 #include "virtio/vpci.h"
 
 /* The interfaces that word names, for a device of the given type: NULL with err filled if the word
- * is unknown or not built in. */
+ * is unknown, not built in, or the type has no such interface. */
 const struct vinterfaces *interfaces_find(const char *word, const struct virtio_type *type,
                                           struct err *err);
+
+/*
+ * What the user chose for one device: word, or NULL for the default, which is all that the type has
+ * unless modern_only (the whole machine) says otherwise. NULL with err filled: as interfaces_find,
+ * or word asks for more than modern_only allows.
+ */
+const struct vinterfaces *interfaces_choose(const char *word, bool modern_only,
+                                            const struct virtio_type *type, struct err *err);
 
 #endif

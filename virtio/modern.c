@@ -18,15 +18,28 @@ enum {
     REVISION = 1, /* 4.1.2.1-d5 */
 };
 
+/* Its registers that are nobody else's. */
+struct modern {
+    uint32_t device_feature_select, driver_feature_select;
+    uint16_t queue_select;
+    unsigned window;       /* offset of the PCI_CFG capability */
+    struct bus_bell *bell; /* addresses of the doorbells in the BAR */
+};
+
 static struct vpci *vpci_ctx(void *ctx)
 {
     return (struct vpci *)ctx;
 }
 
+static struct modern *modern_of(const struct vpci *vp)
+{
+    return (struct modern *)vpci_state(vp, &modern_interface);
+}
+
 /* The queue that queue_select names, or NULL (Q19). */
 static struct vq *queue_now(struct vpci *vp)
 {
-    const uint16_t i = vp->modern.queue_select;
+    const uint16_t i = modern_of(vp)->queue_select;
 
     return i < vp->dev->n_queues ? &vp->dev->vq[i] : NULL;
 }
@@ -44,13 +57,13 @@ static struct vq *queue_settable(struct vpci *vp)
 static uint64_t device_feature_select_read(void *ctx, const struct reg *reg)
 {
     (void)reg;
-    return vpci_ctx(ctx)->modern.device_feature_select;
+    return modern_of(vpci_ctx(ctx))->device_feature_select;
 }
 
 static void device_feature_select_write(void *ctx, const struct reg *reg, uint64_t v)
 {
     (void)reg;
-    vpci_ctx(ctx)->modern.device_feature_select = (uint32_t)v;
+    modern_of(vpci_ctx(ctx))->device_feature_select = (uint32_t)v;
 }
 
 static uint64_t device_feature_read(void *ctx, const struct reg *reg)
@@ -58,19 +71,19 @@ static uint64_t device_feature_read(void *ctx, const struct reg *reg)
     const struct vpci *vp = vpci_ctx(ctx);
 
     (void)reg;
-    return vdev_offered_word(vp->dev, vp->modern.device_feature_select);
+    return vdev_offered_word(vp->dev, modern_of(vp)->device_feature_select);
 }
 
 static uint64_t driver_feature_select_read(void *ctx, const struct reg *reg)
 {
     (void)reg;
-    return vpci_ctx(ctx)->modern.driver_feature_select;
+    return modern_of(vpci_ctx(ctx))->driver_feature_select;
 }
 
 static void driver_feature_select_write(void *ctx, const struct reg *reg, uint64_t v)
 {
     (void)reg;
-    vpci_ctx(ctx)->modern.driver_feature_select = (uint32_t)v;
+    modern_of(vpci_ctx(ctx))->driver_feature_select = (uint32_t)v;
 }
 
 static uint64_t driver_feature_read(void *ctx, const struct reg *reg)
@@ -78,7 +91,7 @@ static uint64_t driver_feature_read(void *ctx, const struct reg *reg)
     const struct vpci *vp = vpci_ctx(ctx);
 
     (void)reg;
-    return vdev_driver_word(vp->dev, vp->modern.driver_feature_select);
+    return vdev_driver_word(vp->dev, modern_of(vp)->driver_feature_select);
 }
 
 static void driver_feature_write(void *ctx, const struct reg *reg, uint64_t v)
@@ -86,7 +99,7 @@ static void driver_feature_write(void *ctx, const struct reg *reg, uint64_t v)
     const struct vpci *vp = vpci_ctx(ctx);
 
     (void)reg;
-    vdev_driver_word_set(vp->dev, vp->modern.driver_feature_select, (uint32_t)v);
+    vdev_driver_word_set(vp->dev, modern_of(vp)->driver_feature_select, (uint32_t)v);
 }
 
 static uint64_t config_msix_vector_read(void *ctx, const struct reg *reg)
@@ -135,13 +148,13 @@ static uint64_t config_generation_read(void *ctx, const struct reg *reg)
 static uint64_t queue_select_read(void *ctx, const struct reg *reg)
 {
     (void)reg;
-    return vpci_ctx(ctx)->modern.queue_select;
+    return modern_of(vpci_ctx(ctx))->queue_select;
 }
 
 static void queue_select_write(void *ctx, const struct reg *reg, uint64_t v)
 {
     (void)reg;
-    vpci_ctx(ctx)->modern.queue_select = (uint16_t)v;
+    modern_of(vpci_ctx(ctx))->queue_select = (uint16_t)v;
 }
 
 static uint64_t queue_size_read(void *ctx, const struct reg *reg)
@@ -291,7 +304,7 @@ const struct regs modern_common = {
 static uint64_t isr_read(void *ctx, const struct reg *reg)
 {
     (void)reg;
-    return vpci_isr_take(vpci_ctx(ctx));
+    return vpci_isr_take(vpci_ctx(ctx), &modern_interface);
 }
 
 static const struct reg isr_rows[] = {{0x00, 1, 0, "isr_status", "4.1.4.5.1-d5", isr_read, NULL}};
@@ -364,14 +377,14 @@ static void modern_write(struct vpci *vp, uint64_t off, const void *data, unsign
 
 static uint8_t *window_bytes(struct vpci *vp)
 {
-    return vp->func.cfg + vp->modern.window;
+    return vp->func.cfg + modern_of(vp)->window;
 }
 
 /* Does [off, off+len) touch pci_cfg_data, and do bar, offset and length name something that virtio
  * put there? (P29, P31; 4.1.4.9.2-t1) */
 static bool window_aims(struct vpci *vp, unsigned off, unsigned len, uint64_t *at, unsigned *width)
 {
-    const unsigned data = vp->modern.window + VIRTIO_PCI_CAP_BYTES;
+    const unsigned data = modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES;
     const uint8_t *cap = window_bytes(vp);
     const uint32_t length = le32_load(cap + 12);
 
@@ -389,8 +402,8 @@ static void modern_cap_read(struct vpci *vp, unsigned off, unsigned len)
     uint64_t at;
     unsigned width;
 
-    if (off >= vp->modern.window + VIRTIO_PCI_CAP_BYTES_EXTRA ||
-        off + len <= vp->modern.window + VIRTIO_PCI_CAP_BYTES)
+    if (off >= modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES_EXTRA ||
+        off + len <= modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES)
         return;
     memset(data, 0, 4);
     if (window_aims(vp, off, len, &at, &width))
@@ -449,7 +462,7 @@ static int caps_add(struct vpci *vp)
     if (ret >= 0)
         ret = cap_add(vp, VIRTIO_PCI_CAP_PCI, 0, 0, 0);
     if (ret >= 0)
-        vp->modern.window = (unsigned)ret;
+        modern_of(vp)->window = (unsigned)ret;
     return ret < 0 ? ret : 0;
 }
 
@@ -461,14 +474,14 @@ static int modern_attach(struct vpci *vp, struct err *err)
     if (n > MODERN_REGION / MODERN_NOTIFY_STEP)
         return err_set(err, EINVAL, "%s: %u queues are more than the notification area holds",
                        vp->dev->name, n);
-    vp->modern.bell = calloc(n ? n : 1, sizeof(vp->modern.bell[0]));
-    if (!vp->modern.bell)
+    modern_of(vp)->bell = calloc(n ? n : 1, sizeof(modern_of(vp)->bell[0]));
+    if (!modern_of(vp)->bell)
         return err_errno(err, ENOMEM, "device %s", vp->dev->name);
     for (unsigned i = 0; i < n; i++)
-        vp->modern.bell[i] = (struct bus_bell){
+        modern_of(vp)->bell[i] = (struct bus_bell){
             .off = MODERN_NOTIFY + MODERN_NOTIFY_STEP * i, .len = 0, .fd = vp->bell[i].fd};
     ret = pci_bar_add(&vp->func, VPCI_BAR_MODERN, PCI_BAR_MEM64, MODERN_BAR_SIZE, false,
-                      vp->modern.bell, n);
+                      modern_of(vp)->bell, n);
     if (ret == 0)
         ret = caps_add(vp);
     return ret < 0 ? err_errno(err, -ret, "%s: no room for the virtio capabilities", vp->dev->name)
@@ -483,19 +496,28 @@ static void modern_identify(struct vpci *vp)
                  VIRTIO_PCI_VENDOR, id); /* subsystem id >= 0x40: 4.1.2.1-d6 */
 }
 
+static void modern_detach(struct vpci *vp)
+{
+    free(modern_of(vp)->bell);
+}
+
 static void modern_reset(struct vpci *vp)
 {
-    vp->modern.device_feature_select = 0;
-    vp->modern.driver_feature_select = 0;
-    vp->modern.queue_select = 0;
+    struct modern *m = modern_of(vp);
+
+    m->device_feature_select = 0;
+    m->driver_feature_select = 0;
+    m->queue_select = 0;
 }
 
 const struct vinterface modern_interface = {
     .name = "modern",
     .needs_master = true,
     .shows_failure = true,
+    .state_size = sizeof(struct modern),
     .identify = modern_identify,
     .attach = modern_attach,
+    .detach = modern_detach,
     .bar_read = modern_read,
     .bar_write = modern_write,
     .cap_read = modern_cap_read,

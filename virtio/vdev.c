@@ -217,6 +217,15 @@ void vdev_start(struct vdev *dev)
     queues_look_soon(dev);
 }
 
+void vdev_status_add(struct vdev *dev, uint8_t bits)
+{
+    dev->status |= bits;
+    if (dev->status & VIRTIO_S_FAILED)
+        device_stop(dev);
+    else if (bits & VIRTIO_S_DRIVER_OK)
+        vdev_start(dev);
+}
+
 void vdev_status_write(struct vdev *dev, uint8_t value)
 {
     unsigned set;
@@ -234,11 +243,7 @@ void vdev_status_write(struct vdev *dev, uint8_t value)
         set &= ~(unsigned)VIRTIO_S_FEATURES_OK; /* 2.2.2-d3, 6.2-d2 */
     if ((set & VIRTIO_S_DRIVER_OK) && !((dev->status | set) & VIRTIO_S_FEATURES_OK))
         set &= ~(unsigned)VIRTIO_S_DRIVER_OK; /* T01 */
-    dev->status |= (uint8_t)set;
-    if (dev->status & VIRTIO_S_FAILED)
-        device_stop(dev);
-    else if (set & VIRTIO_S_DRIVER_OK)
-        vdev_start(dev);
+    vdev_status_add(dev, (uint8_t)set);
 }
 
 void vdev_fail(struct vdev *dev, const char *clause, const char *fmt, ...)
@@ -279,6 +284,7 @@ static void reset_end(struct vdev *dev)
     dev->driver = (struct vfeat){{0}};
     dev->accepted = (struct vfeat){{0}};
     dev->order = ORDER_LITTLE;
+    dev->layer = NULL;
     dev->status = 0;
     dev->broken = false;
     dev->resetting = false;

@@ -20,6 +20,7 @@
 
 struct vdev;
 struct vq;
+struct vq_ops;
 
 enum {
     VDEV_FEATURE_BITS = 128,
@@ -111,14 +112,15 @@ struct vdev {
     unsigned n_queues;
 
     struct vfeat offered;
-    struct vfeat driver;   /* as the driver wrote them; what counts is `accepted` */
-    struct vfeat accepted; /* valid from FEATURES_OK to reset, else empty */
-    enum byte_order order; /* of rings and requests on the path that drives the device */
+    struct vfeat driver;        /* as the driver wrote them; what counts is `accepted` */
+    struct vfeat accepted;      /* valid from FEATURES_OK to reset, else empty */
+    const struct vq_ops *layer; /* on top of the rings of this driver; NULL: none. To reset */
+    enum byte_order order;      /* of rings and requests on the path that drives the device */
     uint8_t status;
-    bool started;   /* between start and stop */
-    bool broken;    /* vdev_fail(): nothing is fetched until reset */
-    bool resetting; /* reset began, I/O still in flight */
-    bool dma_off;   /* the bus forbids it to reach memory (P19) */
+    bool started;       /* between start and stop */
+    bool broken;        /* vdev_fail(): nothing is fetched until reset */
+    bool resetting;     /* reset began, I/O still in flight */
+    bool dma_off;       /* the bus forbids it to reach memory (P19) */
     uint8_t generation; /* of the configuration; see config_seen */
     bool config_seen;   /* interfaces set it when a driver reads configuration or generation */
     unsigned in_flight; /* chains popped and not yet pushed, all queues */
@@ -179,6 +181,9 @@ bool vdev_negotiate(struct vdev *dev);
 /* A write to device_status by the rules of 1.x: 0 resets, bits are only ever added, FEATURES_OK
  * and DRIVER_OK are granted or not. */
 void vdev_status_write(struct vdev *dev, uint8_t value);
+
+/* Set bits that have been granted: FAILED stops the device, DRIVER_OK makes it go live. */
+void vdev_status_add(struct vdev *dev, uint8_t bits);
 
 /* Go live, as at DRIVER_OK. */
 void vdev_start(struct vdev *dev);

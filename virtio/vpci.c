@@ -169,10 +169,28 @@ bool vpci_drive(struct vpci *vp, const struct vinterface *itf)
     return vp->active == itf;
 }
 
-uint8_t vpci_isr_take(struct vpci *vp)
+void *vpci_state(const struct vpci *vp, const struct vinterface *itf)
+{
+    return vp->state[vp->ifs->list[0] == itf ? 0 : 1];
+}
+
+void vpci_set_guest_order(struct vpci *vp, enum byte_order (*fn)(void *ctx), void *ctx)
+{
+    vp->guest_order = fn;
+    vp->guest_order_ctx = ctx;
+}
+
+enum byte_order vpci_guest_order(const struct vpci *vp)
+{
+    return vp->guest_order ? vp->guest_order(vp->guest_order_ctx) : ORDER_LITTLE;
+}
+
+uint8_t vpci_isr_take(struct vpci *vp, const struct vinterface *itf)
 {
     const uint8_t isr = vp->isr;
 
+    if (vp->active && vp->active != itf)
+        return 0; /* it belongs to the driver of the other one */
     vp->isr = 0;
     pci_intx_set(&vp->func, false);
     return isr;
@@ -210,8 +228,11 @@ static int doorbells_open(struct vpci *vp, struct err *err)
 static int interfaces_attach(struct vpci *vp, struct err *err)
 {
     for (unsigned i = 0; i < vp->ifs->n; i++) {
-        int ret = vp->ifs->list[i]->attach(vp, err);
+        int ret = -ENOMEM;
 
+        vp->state[i] = calloc(1, vp->ifs->list[i]->state_size);
+        if (vp->state[i])
+            ret = vp->ifs->list[i]->attach(vp, err);
         if (ret < 0)
             return ret;
     }
@@ -289,7 +310,11 @@ void vpci_free(struct vpci *vp)
     for (unsigned i = 0; vp->bell && i < vp->dev->n_queues; i++)
         doorbell_close(&vp->bell[i]);
     vdev_free(vp->dev);
-    free(vp->modern.bell);
+    for (unsigned i = 0; i < vp->ifs->n; i++) {
+        if (vp->state[i] && vp->ifs->list[i]->detach)
+            vp->ifs->list[i]->detach(vp);
+        free(vp->state[i]);
+    }
     free(vp->bell);
     free(vp->queue_vector);
     free(vp);

@@ -17,16 +17,20 @@ struct vpci;
 /* BARs of a virtio function, the same whichever interfaces it has. */
 enum { VPCI_BAR_IO = 0, VPCI_BAR_MSIX = 1, VPCI_BAR_MODERN = 4 };
 
+enum { VPCI_INTERFACES = 2 }; /* that one function may have */
+
 struct vinterface {
     const char *name;
     bool needs_master;  /* reaches memory only while bus mastering is on */
     bool shows_failure; /* has a bit for DEVICE_NEEDS_RESET */
+    size_t state_size;  /* bytes of its own, zeroed: vpci_state() */
     /* Can it serve this type at all? NULL: every type. */
     bool (*serves)(const struct virtio_type *type);
     /* Set PCI ids. The last interface in the list that serves the type has the word. */
     void (*identify)(struct vpci *vp);
-    /* Add BARs and capabilities. 0 or -errno with err filled. */
+    /* Add BARs and capabilities. 0 or -errno with err filled. detach (may be NULL) frees. */
     int (*attach)(struct vpci *vp, struct err *err);
+    void (*detach)(struct vpci *vp);
     /* Accesses to its BAR, and to its capability bodies (may be NULL). */
     void (*bar_read)(struct vpci *vp, uint64_t off, void *data, unsigned len);
     void (*bar_write)(struct vpci *vp, uint64_t off, const void *data, unsigned len);
@@ -41,7 +45,7 @@ struct vinterface {
 struct vinterfaces {
     const char *name; /* "modern" */
     unsigned n;
-    const struct vinterface *list[2];
+    const struct vinterface *list[VPCI_INTERFACES];
 };
 
 struct vpci {
@@ -52,14 +56,10 @@ struct vpci {
     struct doorbell *bell;           /* per queue */
     uint8_t isr;
     uint16_t config_vector;
-    uint16_t *queue_vector; /* per queue */
-    /* modern.c's registers: */
-    struct {
-        uint32_t device_feature_select, driver_feature_select;
-        uint16_t queue_select;
-        unsigned window;       /* PCI_CFG capability's offset */
-        struct bus_bell *bell; /* addresses of the doorbells in its BAR */
-    } modern;
+    uint16_t *queue_vector;                    /* per queue */
+    void *state[VPCI_INTERFACES];              /* of the interfaces in the list */
+    enum byte_order (*guest_order)(void *ctx); /* NULL: little-endian */
+    void *guest_order_ctx;
 };
 
 /*
@@ -75,14 +75,23 @@ void vpci_free(struct vpci *vp);
  * deadline_ns on clock_ns(), 0 for none; false when I/O was still in flight then. */
 bool vpci_reset_wait(struct vpci *vp, uint64_t deadline_ns);
 
+/* Who knows the byte order that the guest's processors use now; before the machine runs. */
+void vpci_set_guest_order(struct vpci *vp, enum byte_order (*fn)(void *ctx), void *ctx);
+
 /* ---- for interfaces, locked ---- */
+
+/* The interface's own bytes. */
+void *vpci_state(const struct vpci *vp, const struct vinterface *itf);
+
+enum byte_order vpci_guest_order(const struct vpci *vp);
 
 /* Called on every register write of an interface: the first after a reset makes it the active one.
  * false: another one is active, the write is to be ignored. */
 bool vpci_drive(struct vpci *vp, const struct vinterface *itf);
 
-/* Read and clear the ISR, drop INTx (4.1.4.5.1-d5). */
-uint8_t vpci_isr_take(struct vpci *vp);
+/* Read and clear the ISR, drop INTx (4.1.4.5.1-d5); 0 for an interface that is not the active one.
+ */
+uint8_t vpci_isr_take(struct vpci *vp, const struct vinterface *itf);
 
 /* What a driver writes to a vector register becomes what it reads back: v, or NO_VECTOR. */
 uint16_t vpci_vector(const struct vpci *vp, uint16_t v);

@@ -258,6 +258,11 @@ static bool split_kicks(struct vq *vq, bool on)
     return split_more(vq, r);
 }
 
+static bool split_any(struct vq *vq)
+{
+    return split_more(vq, vq->ring);
+}
+
 const struct vq_ops vq_split_ops = {
     .open = split_open,
     .close = split_close,
@@ -265,4 +270,5 @@ const struct vq_ops vq_split_ops = {
     .push = split_push,
     .publish = split_publish,
     .kicks = split_kicks,
+    .more = split_any,
 };

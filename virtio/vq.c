@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "vmm/base/bits.h"
 
@@ -66,7 +67,8 @@ int vq_enable(struct vq *vq)
     if (!vq->slot)
         return -ENOMEM;
     vq->n_slots = vq->set.size;
-    vq->ops = &vq_split_ops;
+    vq->ring_ops = &vq_split_ops;
+    vq->ops = vq->dev->layer ? vq->dev->layer : vq->ring_ops;
     ret = vq->ops->open(vq);
     if (ret < 0) {
         vq->ops = NULL;
@@ -87,6 +89,7 @@ static void disable_end(struct vq *vq)
     if (!alone || vq->dev->resetting)
         return;
     vq_defaults(vq);
+    loop_wake(vq->dev->loop); /* for those who wait for it */
     if (vq->dev->up.queue_reset_done)
         vq->dev->up.queue_reset_done(vq->dev, vq->index);
 }
@@ -213,6 +216,32 @@ void vq_chain_ready(struct vq_chain *chain)
 
     chain->out = gcur_make(chain->iov, chain->n_out, order);
     chain->in = gcur_make(chain->iov + chain->n_out, chain->n_iov - chain->n_out, order);
+}
+
+bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t cut, uint32_t len)
+{
+    struct gcur *c = in ? &chain->in : &chain->out;
+    uint32_t n = in ? chain->n_iov - chain->n_out : chain->n_out;
+    struct iovec *first;
+    size_t skip = cut;
+
+    if (len > VQ_GRAFT || cut > gcur_left(c) || !chain_room(chain, 1))
+        return false;
+    first = chain->iov + (in ? chain->n_out : 0);
+    memmove(first + 1, first, (size_t)(chain->iov + chain->n_iov - first) * sizeof(*first));
+    chain->n_iov++;
+    chain->n_out += !in;
+    *first = (struct iovec){chain->graft, len};
+    for (struct iovec *v = first + 1; skip && n; v++, n--) { /* pieces may become empty */
+        const size_t take = min_u64(skip, v->iov_len);
+
+        if (v->iov_base)
+            v->iov_base = (uint8_t *)v->iov_base + take;
+        v->iov_len -= take;
+        skip -= take;
+    }
+    vq_chain_ready(chain);
+    return true;
 }
 
 /* ---- the four verbs ---- */

@@ -27,6 +27,8 @@ struct vq_settings {
     uint64_t device; /* used ring */
 };
 
+enum { VQ_GRAFT = 16 };
+
 /*
  * One chain of buffers, from pop to push. out: what the device reads; in: what it writes. Devices
  * may move both cursors as they like. A chain whose addresses are not all RAM arrives all the
@@ -39,7 +41,8 @@ struct vq_chain {
     bool busy;   /* between pop and push */
     uint16_t id; /* the ring's name for it */
     uint32_t n_iov, cap_iov;
-    uint32_t n_out; /* pieces of out; those of in follow */
+    uint32_t n_out;            /* pieces of out; those of in follow */
+    uint8_t graft[VQ_GRAFT];   /* bytes that a layer put in front: vq_chain_graft() */
     uint32_t written;          /* while it waits to be used: */
     struct vq_chain *deferred; /* the next one that waits */
     struct iovec *iov;
@@ -54,6 +57,7 @@ struct vq_ops {
     void (*push)(struct vq *vq, struct vq_chain *chain, uint32_t written);
     bool (*publish)(struct vq *vq); /* is an interrupt wanted? */
     bool (*kicks)(struct vq *vq, bool on);
+    bool (*more)(struct vq *vq); /* is anything available that was not popped? */
 };
 
 struct vq_stats {
@@ -66,16 +70,17 @@ struct vq {
     uint16_t max; /* what the device offers */
     size_t extra; /* bytes of the type's own behind every chain */
     struct vq_settings set;
-    bool enabled;             /* as the driver sees it */
-    bool draining;            /* being reset alone (RING_RESET), chains in flight */
-    const struct vq_ops *ops; /* while enabled */
-    void *ring;               /* the layout's live state */
-    struct vq_chain **slot;   /* by id, made when first needed */
+    bool enabled;                  /* as the driver sees it */
+    bool draining;                 /* being reset alone (RING_RESET), chains in flight */
+    const struct vq_ops *ops;      /* while enabled: the layout's, or a layer on top of it */
+    const struct vq_ops *ring_ops; /* the layout's, for the layer */
+    void *ring;                    /* the layout's live state */
+    struct vq_chain **slot;        /* by id, made when first needed */
     uint16_t n_slots;
     unsigned in_flight;
-    unsigned unpublished;   /* pushed since the last publish */
+    unsigned unpublished;                            /* pushed since the last publish */
     struct vq_chain *deferred_first, *deferred_last; /* pushed while memory is out of reach */
-    struct loop_work again; /* more to do than one turn may take */
+    struct loop_work again;                          /* more to do than one turn may take */
     struct vq_stats stats;
 };
 
@@ -146,6 +151,13 @@ void vq_chain_untake(struct vq_chain *chain);
 bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool write);
 /* Set the cursors when all pieces are there. */
 void vq_chain_ready(struct vq_chain *chain);
+
+/*
+ * For layers, between pop and the device: let the first cut bytes of in (or out) be the first len
+ * bytes of chain->graft instead, len at most VQ_GRAFT. false: there are fewer than cut, or no
+ * memory; the chain is as before.
+ */
+bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t cut, uint32_t len);
 
 extern const struct vq_ops vq_split_ops;
 

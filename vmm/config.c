@@ -45,12 +45,40 @@ static int disk_serial(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+/* What it may be is virtio's to say; here it only must fit. */
+static int interface_word(char out[CONFIG_WORD_MAX + 1], const char *value, struct err *err)
+{
+    if (strlen(value) > CONFIG_WORD_MAX)
+        return err_set(err, EINVAL, "'%s' is not an interface", value);
+    memcpy(out, value, strlen(value) + 1);
+    return 0;
+}
+
+static int disk_interface(void *conf, const char *value, struct err *err)
+{
+    return interface_word(((struct config_disk *)conf)->interface, value, err);
+}
+
+static int console_interface(void *conf, const char *value, struct err *err)
+{
+    return interface_word(((struct config *)conf)->console_interface, value, err);
+}
+
+const struct opt config_console_opts[] = {
+    {"interface", "modern|transitional|legacy", "the virtio interfaces of hvc0, as for --disk",
+     console_interface, false},
+    {NULL, NULL, NULL, NULL, false},
+};
+
 const struct opt config_disk_opts[] = {
     {"ro", NULL, "read-only; others may read the image at the same time", disk_ro, false},
     {"snapshot", NULL, "the guest's writes are thrown away at the end, the image stays untouched",
      disk_snapshot, false},
     {"serial", "TEXT", "what the guest sees as the disk's serial number, at most 20 characters",
      disk_serial, false},
+    {"interface", "modern|transitional|legacy",
+     "which virtio interfaces this disk has: 1.x only, both (the default), or 0.9 only",
+     disk_interface, false},
     {NULL, NULL, NULL, NULL, false},
 };
 
@@ -110,12 +138,22 @@ static int opt_net(void *conf, const char *value, struct err *err)
 static int opt_console(void *conf, const char *value, struct err *err)
 {
     static const char *const words[] = {[CONSOLE_SERIAL] = "serial", [CONSOLE_VIRTIO] = "virtio"};
-    int i = word_index(words, ARRAY_SIZE(words), value, "serial, virtio", err);
+    struct config *config = (struct config *)conf;
+    char word[16];
+    const char *rest;
+    int i;
 
+    if (opts_first(value, word, sizeof(word), &rest) < 0)
+        return err_set(err, EINVAL, "'%s' is not one of serial, virtio", value);
+    i = word_index(words, ARRAY_SIZE(words), word, "serial, virtio", err);
     if (i < 0)
         return i;
-    ((struct config *)conf)->console = (enum config_console)i;
-    return 0;
+    config->console = (enum config_console)i;
+    if (!rest)
+        return 0;
+    if (i != CONSOLE_VIRTIO)
+        return err_set(err, EINVAL, "only virtio takes further words");
+    return opts_parse_list(config_console_opts, "virtio", rest, config, err);
 }
 
 static int opt_kernel(void *conf, const char *value, struct err *err)
@@ -208,12 +246,12 @@ static int opt_log(void *conf, const char *value, struct err *err)
 }
 
 const struct opt config_run_opts[] = {
-    {"--disk", "FILE[,ro][,snapshot][,serial=TEXT]",
+    {"--disk", "FILE[,ro][,snapshot][,serial=TEXT][,interface=WORD]",
      "a disk: a raw image file or a block device; the first one is booted from unless --kernel is "
      "given; may be repeated; a comma in FILE is written twice",
      opt_disk, true},
     {"--net", "none", "no network device (there is none in this version yet)", opt_net, false},
-    {"--console", "serial|virtio",
+    {"--console", "serial|virtio[,interface=WORD]",
      "what the terminal is connected to: the serial port ttyS0 (default) or the virtio console "
      "hvc0",
      opt_console, false},
@@ -225,8 +263,8 @@ const struct opt config_run_opts[] = {
     {"--mem", "SIZE", "RAM, from 64M; 512M is the default", opt_mem, false},
     {"--cpus", "N", "processors, from 1 (the default) to what KVM allows", opt_cpus, false},
     {"--modern-only", NULL,
-     "virtio 1.x only: devices have no other interface (in this version they never have)",
-     opt_modern_only, false},
+     "virtio 1.x only, in the whole machine: no device has the legacy interface", opt_modern_only,
+     false},
     {"--snapshot", NULL, "throw away what the guest writes to any disk", opt_snapshot, false},
     {"--no-reboot", NULL, "end instead of restarting when the guest asks for a restart",
      opt_no_reboot, false},

@@ -12,7 +12,7 @@
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
 
-enum { CONFIG_SERIAL_MAX = 20, CONFIG_NAME_MAX = 64 };
+enum { CONFIG_SERIAL_MAX = 20, CONFIG_NAME_MAX = 64, CONFIG_WORD_MAX = 15 };
 
 enum config_console { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 
@@ -21,14 +21,16 @@ struct config_disk {
     bool read_only;
     bool snapshot;
     char serial[CONFIG_SERIAL_MAX + 1];
+    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
 };
 
 struct config {
     struct config_disk *disk;
     unsigned n_disks;
     enum config_console console;
-    const char *kernel, *initrd, *append; /* NULL: not given */
-    uint64_t mem;                         /* bytes */
+    char console_interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+    const char *kernel, *initrd, *append;        /* NULL: not given */
+    uint64_t mem;                                /* bytes */
     unsigned cpus;
     bool modern_only;
     bool snapshot; /* every disk */
@@ -41,6 +43,8 @@ struct config {
 extern const struct opt config_run_opts[];
 /* Words of --disk behind the file; conf is a struct config_disk. */
 extern const struct opt config_disk_opts[];
+/* Words of --console behind "virtio"; conf is a struct config. */
+extern const struct opt config_console_opts[];
 
 /* Defaults, then argv (argv[0] is skipped). Strings point into argv. 0 or -errno with err filled;
  * config_free() either way. */

@@ -283,20 +283,31 @@ static struct part *part_add(struct machine *m, const char *kind, unsigned index
     return part;
 }
 
-static int part_plug(struct machine *m, struct part *part, const struct virtio_type *type,
-                     const void *conf, struct err *err)
+/* Devices ask for it when a driver of the guest's own byte order begins. */
+static enum byte_order guest_order(void *ctx)
 {
-    const struct vinterfaces *ifs = interfaces_find("modern", type, err);
+    return arch_vcpu_order(vcpus_get(((struct machine *)ctx)->vcpus, 0));
+}
+
+static int part_plug(struct machine *m, struct part *part, const struct virtio_type *type,
+                     const void *conf, const struct vinterfaces *ifs, struct err *err)
+{
     struct vdev *dev = vdev_new(type, part->name, part->loop, &m->mem, conf, err);
 
     if (!dev)
         return -EIO;
-    if (!ifs) {
-        vdev_free(dev);
-        return -EINVAL;
-    }
     part->vpci = vpci_new(m->root, m->irqs, dev, ifs, -1, err);
-    return part->vpci ? 0 : -EIO;
+    if (!part->vpci)
+        return -EIO;
+    vpci_set_guest_order(part->vpci, guest_order, m);
+    return 0;
+}
+
+/* word: what the user wrote for this device, "" for nothing. */
+static const struct vinterfaces *part_interfaces(const struct machine *m, const char *word,
+                                                 const struct virtio_type *type, struct err *err)
+{
+    return interfaces_choose(word[0] ? word : NULL, m->config->modern_only, type, err);
 }
 
 static int disk_make(struct machine *m, unsigned index, struct err *err)
@@ -307,19 +318,36 @@ static int disk_make(struct machine *m, unsigned index, struct err *err)
                                   .snapshot =
                                       d->snapshot || (m->config->snapshot && !d->read_only)};
     struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL};
-    struct part *part = part_add(m, "disk", index, NULL, err);
+    const struct vinterfaces *ifs = part_interfaces(m, d->interface, &blk_type, err);
+    struct part *part = ifs ? part_add(m, "disk", index, NULL, err) : NULL;
     int ret;
 
     if (!part)
         return -EIO;
     ret = blk_backend_open(&open, part->loop, &conf.backend, err);
-    return ret < 0 ? ret : part_plug(m, part, &blk_type, &conf, err);
+    return ret < 0 ? ret : part_plug(m, part, &blk_type, &conf, ifs, err);
+}
+
+static int console_make(struct machine *m, struct err *err)
+{
+    const struct console_conf conf = {.chr = m->chr};
+    const struct vinterfaces *ifs =
+        part_interfaces(m, m->config->console_interface, &console_type, err);
+    struct part *part = ifs ? part_add(m, "console", 0, m->io, err) : NULL;
+
+    return part ? part_plug(m, part, &console_type, &conf, ifs, err) : -EIO;
+}
+
+static int rng_make(struct machine *m, struct err *err)
+{
+    const struct vinterfaces *ifs = part_interfaces(m, "", &rng_type, err);
+    struct part *part = ifs ? part_add(m, "rng", 0, m->io, err) : NULL;
+
+    return part ? part_plug(m, part, &rng_type, NULL, ifs, err) : -EIO;
 }
 
 static int devices_make(struct machine *m, struct err *err)
 {
-    struct console_conf console = {.chr = m->chr};
-    struct part *part;
     int ret = 0;
 
     m->part = calloc(m->config->n_disks + 2, sizeof(m->part[0]));
@@ -327,14 +355,10 @@ static int devices_make(struct machine *m, struct err *err)
         return err_errno(err, ENOMEM, "devices");
     for (unsigned i = 0; ret == 0 && i < m->config->n_disks; i++)
         ret = disk_make(m, i, err);
-    if (ret == 0 && m->config->console == CONSOLE_VIRTIO) {
-        part = part_add(m, "console", 0, m->io, err);
-        ret = part ? part_plug(m, part, &console_type, &console, err) : -EIO;
-    }
-    if (ret == 0) {
-        part = part_add(m, "rng", 0, m->io, err);
-        ret = part ? part_plug(m, part, &rng_type, NULL, err) : -EIO;
-    }
+    if (ret == 0 && m->config->console == CONSOLE_VIRTIO)
+        ret = console_make(m, err);
+    if (ret == 0)
+        ret = rng_make(m, err);
     return ret < 0 ? ret : pci_assign(m->root, err);
 }
 

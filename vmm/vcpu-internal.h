@@ -30,7 +30,7 @@ struct vcpus {
     struct bus *bus;
     struct vcpu_events events;
     size_t run_size;
-    pthread_mutex_t lock; /* the rest; a leaf */
+    pthread_mutex_t lock; /* the rest; a leaf, but for KVM itself */
     pthread_cond_t went, go;
     bool paused, quit;
     unsigned n_threads, n_parked;

@@ -7,7 +7,7 @@
  * Life: vcpus_new (all exist, nothing runs) - vcpus_boot_set - vcpus_start (threads, paused) -
  * vcpus_resume / vcpus_pause, any number of times - vcpus_free.
  * Restart in place, paused: reset devices, irqchip_reset, vcpus_reset, load, vcpus_boot_set,
- * vcpus_resume.
+ * vcpus_resume; by one thread, and no other may resume meanwhile.
  */
 #ifndef VMM_VCPU_H
 #define VMM_VCPU_H

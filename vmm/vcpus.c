@@ -167,24 +167,34 @@ void vcpus_pause_ask(struct vcpus *set)
     pthread_mutex_unlock(&set->lock);
 }
 
-/* Asking again: another thread's vcpus_resume may come between. */
-void vcpus_pause(struct vcpus *set)
+/*
+ * With the lock held, which is given up while waiting: returns when all are parked, and so they
+ * stay until it is given up again. Asks again, because another thread's vcpus_resume may come
+ * between.
+ */
+static void vcpus_settle(struct vcpus *set)
 {
-    pthread_mutex_lock(&set->lock);
     vcpus_ask(set);
     while (set->n_parked < set->n_threads) {
         pthread_cond_wait(&set->went, &set->lock);
         vcpus_ask(set);
     }
+}
+
+void vcpus_pause(struct vcpus *set)
+{
+    pthread_mutex_lock(&set->lock);
+    vcpus_settle(set);
     pthread_mutex_unlock(&set->lock);
 }
 
+/* KVM's calls wait for a vCPU that runs, and one may run for ever: hence under the lock. */
 void vcpus_resume(struct vcpus *set)
 {
-    vcpus_pause(set);
+    pthread_mutex_lock(&set->lock);
+    vcpus_settle(set);
     for (unsigned i = 0; i < set->n; i++)
         arch_vcpu_resume(&set->cpu[i]);
-    pthread_mutex_lock(&set->lock);
     set->paused = false;
     pthread_cond_broadcast(&set->go);
     pthread_mutex_unlock(&set->lock);
@@ -266,21 +276,25 @@ void vcpus_free(struct vcpus *set)
 
 int vcpus_boot_set(struct vcpus *set, const struct load_entry *entry, struct err *err)
 {
-    return arch_vcpu_boot(&set->cpu[0], entry, err);
+    int got;
+
+    pthread_mutex_lock(&set->lock);
+    vcpus_settle(set);
+    got = arch_vcpu_boot(&set->cpu[0], entry, err);
+    pthread_mutex_unlock(&set->lock);
+    return got;
 }
 
 int vcpus_reset(struct vcpus *set, struct err *err)
 {
     int got = 0;
 
-    vcpus_pause(set);
-    for (unsigned i = 0; !got && i < set->n; i++)
-        got = arch_vcpu_restore(&set->cpu[i], set->cpu[i].initial, err);
-    if (got)
-        return got;
     pthread_mutex_lock(&set->lock);
-    for (unsigned i = 0; i < set->n; i++)
-        set->cpu[i].ended = false;
+    vcpus_settle(set);
+    for (unsigned i = 0; !got && i < set->n; i++) {
+        got = arch_vcpu_restore(&set->cpu[i], set->cpu[i].initial, err);
+        set->cpu[i].ended = got != 0;
+    }
     pthread_mutex_unlock(&set->lock);
-    return 0;
+    return got;
 }

@@ -288,16 +288,18 @@ int main(void)
         {"features", features, BENCH_RAW, NULL},
         {"B29_no_flush_is_write_through", B29_no_flush_is_write_through, BENCH_RAW, NULL},
         {"H04_flush_syncs", H04_flush_syncs, BENCH_RAW, NULL},
-        {"writeback_is_a_switch", writeback_is_a_switch, 0, NULL},
-        {"F05_config_wce_without_flush", F05_config_wce_without_flush, BENCH_RAW, NULL},
-        {"writeback_needs_the_feature", writeback_needs_the_feature, BENCH_RAW, NULL},
+        {"writeback_is_a_switch", writeback_is_a_switch, BENCH_MODERN, NULL},
+        {"F05_config_wce_without_flush", F05_config_wce_without_flush, BENCH_RAW | BENCH_MODERN,
+         NULL},
+        {"writeback_needs_the_feature", writeback_needs_the_feature, BENCH_RAW | BENCH_MODERN,
+         NULL},
         {"F07_no_features_at_all", F07_no_features_at_all, BENCH_RAW, NULL},
         {"H02_host_error_is_ioerr", H02_host_error_is_ioerr, 0, NULL},
         {"I3_flush_fails_for_good", I3_flush_fails_for_good, 0, NULL},
         {"H05_image_shrinks", H05_image_shrinks, 0, &by_uring},
         {"read_only", read_only, BENCH_RAW, &ro},
         {"snapshot", snapshot, 0, &snap},
-        {"T04_reset_with_io_in_flight", T04_reset_with_io_in_flight, 0, NULL},
+        {"T04_reset_with_io_in_flight", T04_reset_with_io_in_flight, BENCH_MODERN, NULL},
     };
 
     return bench_run("blk", &disk_kind, tests, ARRAY_SIZE(tests));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Offering and agreeing on features: group F of the list of hostile inputs as far as it concerns
- * all devices, over the modern interface.
+ * all devices. Feature words and FEATURES_OK are of the modern interface only.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -204,7 +204,8 @@ static void F08_fewer_after_reset(struct bench *b)
 }
 
 /* clang-format off */
-#define ROW(fn) {#fn, fn, 0, NULL}
+#define ROW(fn) {#fn, fn, BENCH_MODERN, NULL}
+#define EVERY(fn) {#fn, fn, 0, NULL}
 /* clang-format on */
 
 int main(void)
@@ -215,9 +216,9 @@ int main(void)
         ROW(F02_too_late),          /* 2.2-d2 */
         ROW(F04_select_outside),    /* 4.1.4.3.1-d3, d4 */
         ROW(F05_dependencies),      /* 2.2.2-d3, 6.2-d2 */
-        ROW(F07_no_features),       /* 2.2.2-d2 */
+        EVERY(F07_no_features),     /* 2.2.2-d2 */
         ROW(F08_fewer_after_reset), /* 2.2-d2, 2.2.2-d5 */
-        ROW(every_subset),          /* 2.2.2-d2 */
+        EVERY(every_subset),        /* 2.2.2-d2 */
     };
 
     return bench_run("features", &echo_kind, tests, ARRAY_SIZE(tests));

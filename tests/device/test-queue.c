@@ -435,7 +435,8 @@ static void Q32_device_reset_on_top(struct bench *b)
 }
 
 /* clang-format off */
-#define ROW(fn) {#fn, fn, BENCH_SPLIT, NULL}
+#define ROW(fn) {#fn, fn, BENCH_SPLIT | BENCH_MODERN, NULL}
+#define EVERY(fn) {#fn, fn, BENCH_SPLIT, NULL}
 /* clang-format on */
 
 int main(void)
@@ -452,8 +453,8 @@ int main(void)
         ROW(Q19_select_outside), /* 4.1.4.3.1-d14, 2.6-d1 */
         ROW(Q20_notify_outside),
         ROW(Q22_notify_after_queue_reset), /* 4.1.4.3.1-d11, d13 */
-        ROW(Q23_spurious),                 /* 2.7.10.2-d5 */
-        ROW(Q25_no_queue),
+        EVERY(Q23_spurious),               /* 2.7.10.2-d5 */
+        EVERY(Q25_no_queue),
         ROW(Q26_one_queue),
         ROW(Q29_ring_at_end_of_ram),   /* 2.7-d1 */
         ROW(Q31_reset_not_negotiated), /* 4.1.4.3-d3 */

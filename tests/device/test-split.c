@@ -177,7 +177,8 @@ static void D14_not_ram(struct bench *b)
                             UINT64_C(0xfec00000), UINT64_C(0xfee00000)};
     const uint8_t status = drv_status(&b->d);
 
-    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+    /* without such a structure there is no BAR in memory that it is in */
+    for (unsigned i = notify->cap ? 0 : 2; i < ARRAY_SIZE(bad); i++) {
         drops(b, bad[i], 2);
         assert_int_equal(drv_status(&b->d), status);
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The state machine of status, reset and failure: group T of the list of hostile inputs as far as
- * it concerns all devices, over the modern interface. Features are in test-features.c.
+ * it concerns all devices. Features are in test-features.c; what only virtio 0.9 has is in
+ * test-legacy.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -344,22 +345,24 @@ static void T11_vcpus_race(struct bench *b)
 /* clang-format off */
 #define ROW(fn) {#fn, fn, 0, NULL}
 #define SPLIT(fn) {#fn, fn, BENCH_SPLIT, NULL}
+#define MODERN(fn) {#fn, fn, BENCH_MODERN, NULL}
 /* clang-format on */
 
 int main(void)
 {
     static const struct bench_test tests[] = {
-        ROW(nothing_before_driver_ok), /* 2.1.2-d1, d2 */
-        ROW(T01_driver_ok_alone),
+        MODERN(nothing_before_driver_ok), /* 2.1.2-d1, d2 */
+        MODERN(T01_driver_ok_alone),
         ROW(T02_bits_stay),            /* 2.1.1-t2 */
-        ROW(T04_reset_in_flight),      /* 2.4.1-d1..d3 */
+        MODERN(T04_reset_in_flight),   /* 2.4.1-d1..d3 */
         ROW(T04_reset_cancels),        /* 2.4.1-d1 */
         ROW(T05_many_resets),          /* 2.1-d2, 4.1.4.3.1-d7 */
         ROW(T07_failed),               /* 2.1-d1 */
         ROW(T08_bits_not_the_drivers), /* 2.1-d1 */
         ROW(T10_start_fails),          /* 2.1.2-d3, d4 */
-        {"T11_vcpus_race", T11_vcpus_race, BENCH_THREADS, NULL},
-        SPLIT(T13_ignored_until_reset), /* 2.1.2-d3, d4 */
+        {"T11_vcpus_race", T11_vcpus_race, BENCH_THREADS | BENCH_MODERN, NULL},
+        {"T13_ignored_until_reset", T13_ignored_until_reset, BENCH_SPLIT | BENCH_MODERN,
+         NULL}, /* 2.1.2-d3, d4 */
         ROW(T14_machine_reset),
         SPLIT(broken_queue_stops_device),
     };

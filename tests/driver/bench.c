@@ -18,6 +18,9 @@
 
 enum { NAME_BYTES = 128, DEFAULT_QUEUE_SIZE = 128 };
 
+/* A reserved bit of virtio 0.9 that overrules what the driver says about interrupts (6.3-l2). */
+#define NOTIFY_ON_EMPTY BIT64(24)
+
 const struct combo combos[] = {
     {.name = "modern/split",
      .interfaces = "modern",
@@ -38,6 +41,31 @@ const struct combo combos[] = {
      .ring = &ring_split,
      .without = BIT64(VIRTIO_F_EVENT_IDX) | BIT64(VIRTIO_F_INDIRECT_DESC),
      .frame = FRAME_BYTES},
+    {.name = "legacy/split",
+     .interfaces = "legacy",
+     .ops = &driver_legacy,
+     .ring = &ring_split,
+     .without = NOTIFY_ON_EMPTY,
+     .msix = true,
+     .indirect = true},
+    {.name = "legacy-big/split",
+     .interfaces = "legacy",
+     .ops = &driver_legacy,
+     .ring = &ring_split,
+     .order = ORDER_BIG,
+     .without = NOTIFY_ON_EMPTY,
+     .msix = true,
+     .frame = FRAME_ODD},
+    {.name = "transitional-as-legacy/split",
+     .interfaces = "transitional",
+     .ops = &driver_legacy,
+     .ring = &ring_split,
+     .without = NOTIFY_ON_EMPTY | BIT64(VIRTIO_F_EVENT_IDX)},
+    {.name = "transitional-as-modern/split",
+     .interfaces = "transitional",
+     .ops = &driver_modern,
+     .ring = &ring_split,
+     .msix = true},
 };
 const unsigned n_combos = ARRAY_SIZE(combos);
 
@@ -59,6 +87,11 @@ static bool wants_threads(const struct bench_test *test)
     return (test->flags & BENCH_THREADS) || (env && env[0] == '1');
 }
 
+static enum byte_order guest_order(void *ctx)
+{
+    return ((const struct bench *)ctx)->combo->order;
+}
+
 static void device_make(struct bench *b, const struct bench_kind *kind)
 {
     const struct vinterfaces *ifs;
@@ -74,6 +107,20 @@ static void device_make(struct bench *b, const struct bench_kind *kind)
     b->vp = vpci_new(b->m->root, b->m->irqs, b->dev, ifs, -1, &err);
     if (!b->vp)
         fail_msg("%s", err.text);
+    if (b->combo->order != ORDER_LITTLE)
+        vpci_set_guest_order(b->vp, guest_order, b);
+}
+
+/* For interfaces that do not tell their driver. */
+static bool device_failed(void *ctx)
+{
+    const struct bench *b = (const struct bench *)ctx;
+    bool failed;
+
+    loop_lock(b->loop);
+    failed = b->dev->broken;
+    loop_unlock(b->loop);
+    return failed;
 }
 
 /* The function is found by what is in its configuration space, as a guest does. */
@@ -90,7 +137,9 @@ static void driver_make(struct bench *b)
                         .use_msix = c->msix,
                         .use_indirect = c->indirect,
                         .frame = c->frame,
-                        .queue_size = DEFAULT_QUEUE_SIZE};
+                        .queue_size = DEFAULT_QUEUE_SIZE,
+                        .peek = device_failed,
+                        .peek_ctx = b};
     assert_true(gfunc_find(&b->d.func, b->m, c->ecam, vendor, device, 0));
     drv_probe(&b->d);
     b->want = ~c->without;
@@ -157,6 +206,10 @@ static bool combo_fits(const struct bench_kind *kind, const struct bench_test *t
     if ((test->flags & BENCH_SPLIT) && combo->ring != &ring_split)
         return false;
     if ((test->flags & BENCH_INDIRECT) && (combo->without >> VIRTIO_F_INDIRECT_DESC & 1))
+        return false;
+    if ((test->flags & BENCH_MODERN) && combo->ops != &driver_modern)
+        return false;
+    if ((test->flags & BENCH_LEGACY) && combo->ops != &driver_legacy)
         return false;
     return interfaces_find(combo->interfaces, kind->type, NULL) != NULL;
 }

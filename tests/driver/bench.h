@@ -54,6 +54,8 @@ enum {
     BENCH_TURNS = 8,     /* never: the test turns loops itself */
     BENCH_SPLIT = 16,    /* only where rings are split: the test writes them itself */
     BENCH_INDIRECT = 32, /* only where indirect descriptors are accepted */
+    BENCH_MODERN = 64,   /* only through the registers of virtio 1.x */
+    BENCH_LEGACY = 128,  /* only through those of virtio 0.9 */
 };
 
 struct bench_test {

@@ -169,6 +169,7 @@ static uint8_t generation(struct drv *d)
 const struct driver_ops driver_modern = {
     .name = "modern",
     .features_ok = true,
+    .shows_failure = true,
     .probe = probe,
     .status = status,
     .status_set = status_set,

@@ -46,6 +46,7 @@ bool gfunc_intx_line(struct gfunc *f);
 
 /* MSI-X: on or off; program an entry (message data is what gfunc_msix_data() says); mask it. */
 void gfunc_msix_control(struct gfunc *f, bool enable, bool mask_all);
+bool gfunc_msix_enabled(struct gfunc *f);
 void gfunc_msix_entry(struct gfunc *f, unsigned vector, bool masked);
 bool gfunc_msix_pending(struct gfunc *f, unsigned vector);
 uint16_t gfunc_msix_data(const struct gfunc *f, unsigned vector);
@@ -136,7 +137,9 @@ enum { DRV_QUEUES = 40, DRV_CONFIG = -1 };
 /* How a driver reaches a device. */
 struct driver_ops {
     const char *name;
-    bool features_ok; /* has FEATURES_OK and more than 32 features */
+    bool features_ok;   /* has FEATURES_OK and more than 32 features */
+    bool shows_failure; /* has a bit for NEEDS_RESET */
+    bool fixed_size;    /* queues are as large as the device has them */
     bool (*probe)(struct drv *d);
     uint8_t (*status)(struct drv *d);
     void (*status_set)(struct drv *d, uint8_t v);
@@ -153,7 +156,7 @@ struct driver_ops {
     uint8_t (*generation)(struct drv *d); /* NULL: has none */
 };
 
-extern const struct driver_ops driver_modern;
+extern const struct driver_ops driver_modern, driver_legacy;
 
 /* One of the structures that modern capabilities describe. */
 struct dregion {
@@ -180,6 +183,8 @@ struct drv {
     struct dregion region[DREGIONS];
     uint32_t notify_step;
     uint64_t ring_next, ring_end, data_next, data_end; /* guest memory to hand out */
+    bool (*peek)(void *ctx); /* for interfaces that do not show it: has the device failed? */
+    void *peek_ctx;
 };
 
 /* Find the device's capabilities and queues. The function was found already. */
@@ -208,8 +213,8 @@ static inline uint8_t drv_status(struct drv *d)
     return d->ops->status(d);
 }
 
-/* Has the device asked for a reset? The recovery invariant: it has not, or after drv_init() it
- * works again. */
+/* Has the device asked for a reset, or stopped without a way to say so? The recovery invariant: it
+ * has not, or after drv_init() it works again. */
 bool drv_broken(struct drv *d);
 
 /* Guest memory for test data, in LOW0; zeroed by nobody. mark and rewind give it back. */
@@ -221,6 +226,11 @@ void *drv_mem(struct drv *d, uint64_t at, uint64_t len);
 /* Registers of a modern structure, any width and place: for hostile tests. */
 uint64_t modern_read(struct drv *d, unsigned type, uint32_t off, unsigned len);
 void modern_write(struct drv *d, unsigned type, uint32_t off, unsigned len, uint64_t v);
+
+/* The same for the I/O BAR; and where the device's own configuration starts there now. */
+uint64_t legacy_read(struct drv *d, uint32_t off, unsigned len);
+void legacy_write(struct drv *d, uint32_t off, unsigned len, uint64_t v);
+unsigned legacy_config(struct drv *d);
 
 /* ---- requests ---- */
 

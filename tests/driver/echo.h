@@ -9,7 +9,7 @@
 #include "tests/driver/bench.h"
 
 enum {
-    ECHO_ID = 0x3f,
+    ECHO_ID = VIRTIO_ID_9P, /* one that every interface can have */
     ECHO_QUEUES = 3,
     ECHO_MAX = 256, /* queue size */
     /* Features of its own. */

@@ -143,6 +143,11 @@ void gfunc_msix_control(struct gfunc *f, bool enable, bool mask_all)
     gfunc_write(f, f->msix + 2, 2, bits);
 }
 
+bool gfunc_msix_enabled(struct gfunc *f)
+{
+    return f->msix && (gfunc_read(f, f->msix + 2, 2) & MSIX_CTRL_ENABLE);
+}
+
 uint16_t gfunc_msix_data(const struct gfunc *f, unsigned vector)
 {
     return (uint16_t)((f->devfn >> 3) << 11 | (vector & 0x7ff));

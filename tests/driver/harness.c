@@ -92,7 +92,7 @@ void drv_queue(struct drv *d, unsigned i, uint16_t size)
 
     if (!size)
         size = d->queue_size;
-    q->size = size && size < q->max ? size : q->max;
+    q->size = size && size < q->max && !d->ops->fixed_size ? size : q->max;
     q->event_idx = d->features >> VIRTIO_F_EVENT_IDX & 1;
     q->ops->open(q);
     if (d->use_msix) {
@@ -126,6 +126,8 @@ void drv_init(struct drv *d, uint64_t want)
 
 bool drv_broken(struct drv *d)
 {
+    if (!d->ops->shows_failure)
+        return d->peek(d->peek_ctx);
     return drv_status(d) & VIRTIO_S_NEEDS_RESET;
 }
 

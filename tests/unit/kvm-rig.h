@@ -38,6 +38,7 @@ enum {
     RIG_ASK = 0xf4,       /* a write here asks for a pause, in the vCPU's thread */
     RIG_DROP = 0xf8,      /* a write here lowers the interrupt pin */
     RIG_MMIO_ASK = 0x800, /* a read here asks for a pause and gives ones */
+    RIG_TICK = 0xe0,      /* writes here are counted, not logged */
     RIG_CODE = 0x10000,
     RIG_STACK = 0x9000,
     RIG_IDT = 0x3000,
@@ -97,7 +98,7 @@ static inline void rig_log(struct rig *rig, bool mmio, uint64_t off, const void 
 {
     pthread_mutex_lock(&rig->lock);
     rig->total++;
-    if (rig->n_log < RIG_LOG)
+    if (rig->n_log < RIG_LOG && (mmio || off != RIG_TICK))
         rig->log[rig->n_log++] = (struct rig_access){.off = (uint32_t)off,
                                                      .len = (uint8_t)len,
                                                      .mmio = mmio,

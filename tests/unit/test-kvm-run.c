@@ -272,7 +272,7 @@ GUEST(starter, ".code32\n"
     "mov $0xb, %eax\nxor %ecx, %ecx\ncpuid\nmov %edx, %eax\n" G_OUT_EAX( \
         0x30) "mov $1, %eax\ncpuid\nmov %ebx, %eax\n" G_OUT_EAX(0x34) G_DONE
 
-GUEST(started, G_STARTED "mov $0x500, %dx\n1: inc %eax\nout %eax, %dx\njmp 1b\n");
+GUEST(started, G_STARTED "mov $0x5e0, %dx\n1: inc %eax\nout %eax, %dx\njmp 1b\n");
 GUEST(started_calm, G_STARTED G_HALT);
 
 static void smp_run(struct rig *rig, unsigned cpus)
