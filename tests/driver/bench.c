@@ -211,6 +211,8 @@ static bool combo_fits(const struct bench_kind *kind, const struct bench_test *t
         return false;
     if ((test->flags & BENCH_LEGACY) && combo->ops != &driver_legacy)
         return false;
+    if ((test->flags & BENCH_BOTH) && strcmp(combo->interfaces, "transitional") != 0)
+        return false;
     return interfaces_find(combo->interfaces, kind->type, NULL) != NULL;
 }
 

@@ -56,6 +56,7 @@ enum {
     BENCH_INDIRECT = 32, /* only where indirect descriptors are accepted */
     BENCH_MODERN = 64,   /* only through the registers of virtio 1.x */
     BENCH_LEGACY = 128,  /* only through those of virtio 0.9 */
+    BENCH_BOTH = 256,    /* only where the device has both */
 };
 
 struct bench_test {

@@ -76,35 +76,18 @@ static void test_pio(void **state)
 
 /* ---- memory ---- */
 
-GUEST(
-    mmio, ".code64\n"
-          "mov $0xd0000000, %ebx\nmov $0x1122334455667788, %rax\n"
-          "mov %al, 1(%rbx)\nmov %ax, 2(%rbx)\nmov %eax, 4(%rbx)\nmov %rax, 8(%rbx)\n"
-          "movzbl 0x10(%rbx), %eax\n" G_OUT_EAX(0x20) "movzwl 0x12(%rbx), %eax\n" G_OUT_EAX(0x21) "mov 0x14(%rbx), %eax\n" G_OUT_EAX(
-              0x22) "mov 0x18(%rbx), %rax\n" G_OUT_EAX(0x23) "shr $32, %rax\n" G_OUT_EAX(0x24) "mov"
-                                                                                               " $"
-                                                                                               "0xd"
-                                                                                               "010"
-                                                                                               "000"
-                                                                                               "0, "
-                                                                                               "%eb"
-                                                                                               "x\n"
-                                                                                               "mov"
-                                                                                               " (%"
-                                                                                               "rbx"
-                                                                                               "), "
-                                                                                               "%ea"
-                                                                                               "x\n"
-                                                                                               "mov"
-                                                                                               " %"
-                                                                                               "eax"
-                                                                                               ", "
-                                                                                               "(%"
-                                                                                               "rbx"
-                                                                                               ")"
-                                                                                               "\n" G_OUT_EAX(0x25) "mov %esi, %eax\n" G_OUT_EAX(
-                                                                                                   0x26) G_DONE
-                                                                                                   G_HALT);
+/* clang-format off */
+GUEST(mmio, ".code64\n"
+      "mov $0xd0000000, %ebx\nmov $0x1122334455667788, %rax\n"
+      "mov %al, 1(%rbx)\nmov %ax, 2(%rbx)\nmov %eax, 4(%rbx)\nmov %rax, 8(%rbx)\n"
+      "movzbl 0x10(%rbx), %eax\n" G_OUT_EAX(0x20)
+      "movzwl 0x12(%rbx), %eax\n" G_OUT_EAX(0x21)
+      "mov 0x14(%rbx), %eax\n" G_OUT_EAX(0x22)
+      "mov 0x18(%rbx), %rax\n" G_OUT_EAX(0x23)
+      "shr $32, %rax\n" G_OUT_EAX(0x24)
+      "mov $0xd0100000, %ebx\nmov (%rbx), %eax\nmov %eax, (%rbx)\n" G_OUT_EAX(0x25)
+      "mov %esi, %eax\n" G_OUT_EAX(0x26) G_DONE G_HALT);
+/* clang-format on */
 
 static void test_mmio(void **state)
 {
