@@ -185,21 +185,33 @@ static const struct vq_ops legacy_layer = {
 
 /* ---- first use: features, rings, start ---- */
 
+/* Bits that have all that they need, and what that needs. */
+static uint32_t features_fitting(const struct vfeat_row *rows, uint32_t bits)
+{
+    uint32_t before;
+
+    do {
+        before = bits;
+        for (const struct vfeat_row *row = rows; row && row->name; row++)
+            if (row->bit < 32 && row->needs >= 0 && !(row->needs < 32 && bits & BIT32(row->needs)))
+                bits &= ~BIT32(row->bit);
+    } while (bits != before);
+    return bits;
+}
+
 /* What a driver accepted that can be had. Nothing can be refused here (3.1.2-l5), so a bit without
  * the one that it needs counts as not accepted. */
 static void features_settle(struct vpci *vp)
 {
     struct vdev *dev = vp->dev;
     const struct quirk *quirk = quirk_of(dev->type);
-    uint32_t bits = legacy_of(vp)->driver_features;
+    struct legacy *l = legacy_of(vp);
     uint64_t kept = 0;
+    uint32_t bits;
 
-    if (bits & BIT32(LEGACY_F_BAD))
-        bits = 0; /* F10: it accepts whatever it sees, so it understands nothing */
-    bits &= vdev_offered_word(dev, 0);
-    for (const struct vfeat_row *row = dev->type->features; row && row->name; row++)
-        if (row->bit < 32 && row->needs >= 0 && !(row->needs < 32 && bits & BIT32(row->needs)))
-            bits &= ~BIT32(row->bit);
+    if (l->driver_features & BIT32(LEGACY_F_BAD))
+        l->driver_features = 0; /* F10: it accepts whatever it sees, so it understands nothing */
+    bits = features_fitting(dev->type->features, l->driver_features & vdev_offered_word(dev, 0));
     vdev_driver_word_set(dev, 0, bits);
     vdev_driver_word_set(dev, 1, 0); /* 4.1.4.10-l10 */
     if (quirk->settle)
@@ -228,7 +240,7 @@ static void device_use(struct vpci *vp)
 {
     struct legacy *l = legacy_of(vp);
 
-    if (l->in_use || vp->dev->broken)
+    if (l->in_use || vp->dev->broken || (vp->dev->status & VIRTIO_S_FAILED))
         return;
     l->in_use = true;
     features_settle(vp);

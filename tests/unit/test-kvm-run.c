@@ -142,7 +142,8 @@ static void test_pause_asked(void **state)
 /* ---- restart in place ---- */
 
 #define G_SAY           "mov $0x510, %dx\nout %eax, %dx\n"
-#define G_SAY_MSR(msr)  "mov $" #msr ", %ecx\nrdmsr\nmov %edx, %ebp\n" G_SAY "mov %ebp, %eax\n" G_SAY
+#define G_SAY_HIGH      "mov %ebp, %eax\n" G_SAY
+#define G_SAY_MSR(msr)  "mov $" #msr ", %ecx\nrdmsr\nmov %edx, %ebp\n" G_SAY G_SAY_HIGH
 #define G_SAY_MEM(addr) "mov " #addr ", %eax\n" G_SAY
 #define G_SET_MSR(msr, hi, lo) \
     "mov $" #msr ", %ecx\nmov $" #lo ", %eax\nmov $" #hi ", %edx\nwrmsr\n"
