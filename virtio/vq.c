@@ -347,7 +347,9 @@ void vq_serve(struct vq *vq, void (*fn)(struct vdev *dev, struct vq_chain *chain
         }
         vq_publish(vq);
         if (done < VQ_TURN)
-            more = vq_kicks(vq, true) && done > before;
+            more = vq_kicks(vq, true);
+        if (done == before)
+            break; /* it came while doorbells were off: no other one will, so a later turn looks */
     }
     if (more)
         loop_post(vq->dev->loop, &vq->again);

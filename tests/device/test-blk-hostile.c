@@ -79,7 +79,7 @@ static void B07_unknown_types(struct bench *b)
         const uint64_t mark = drv_mark(&b->d);
 
         if (types[i] == T_FLUSH_OUT && !b->d.ops->features_ok)
-            continue; /* there it is known: 5.2.6.3-l4, test-legacy-types.c */
+            continue; /* there it is known: 5.2.6.3-l4, test-blk-legacy.c */
         assert_int_equal(ask_run(b, &a, NULL), S_UNSUPP);
         assert_int_equal(a.used, 1); /* 5.2.6-d3 */
         drv_rewind(&b->d, mark);

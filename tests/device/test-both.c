@@ -355,15 +355,9 @@ static void T11_vcpus_race(struct bench *b)
 #define BOTH(fn) {#fn, fn, BENCH_BOTH, NULL}
 /* clang-format on */
 
-static void nothing_to_share(struct bench *b)
-{
-    works(b); /* where there is one interface only */
-}
-
 int main(void)
 {
     static const struct bench_test tests[] = {
-        {"nothing_to_share", nothing_to_share, BENCH_ONCE, NULL},
         BOTH(legacy_came_first),
         BOTH(modern_came_first),
         BOTH(nothing_is_inherited), /* 4.1.4.10-l10 */
