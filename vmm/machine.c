@@ -554,9 +554,9 @@ void machine_free(struct machine *m)
 {
     if (!m)
         return;
-    vcpus_free(m->vcpus);
     if (m->io)
-        loop_stop(m->io);
+        loop_stop(m->io); /* first: keys that it reads stop vCPUs */
+    vcpus_free(m->vcpus);
     if (m->chr)
         chr_drain(m->chr, DRAIN_MS);
     if (m->stuck) { /* the host may still write to guest memory: leave all of it to exit() */
