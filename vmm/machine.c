@@ -50,6 +50,7 @@ enum { KEYBOARD_PORT = 0x64, DRAIN_MS = 200, NAME_BYTES = 16 };
 enum wish { WISH_NONE, WISH_RESET, WISH_OFF, WISH_QUIT, WISH_CRASHED };
 
 #define RESET_DEADLINE_NS (30 * UINT64_C(1000000000))
+#define STUCK_DEADLINE_NS UINT64_C(100000000) /* once it did not help already */
 
 struct part {
     char name[NAME_BYTES];
@@ -67,7 +68,6 @@ struct machine {
     struct loop_work wished;
     _Atomic int wish;
     int signals;
-    bool rebooting; /* the next wish for a reset is a restart under way */
 
     struct kvm *kvm;
     struct irqchip *irqchip;
@@ -433,14 +433,14 @@ static int machine_load(struct machine *m, struct err *err)
 /* No device touches guest memory afterwards. false: the host does not answer. */
 static bool devices_reset(struct machine *m)
 {
-    const uint64_t deadline = clock_ns() + RESET_DEADLINE_NS;
+    const uint64_t wait = m->stuck ? STUCK_DEADLINE_NS : RESET_DEADLINE_NS;
+    const uint64_t deadline = clock_ns() + wait;
     bool done = true;
 
     for (unsigned i = 0; i < m->n_parts; i++) {
         if (!m->part[i].vpci || vpci_reset_wait(m->part[i].vpci, deadline))
             continue;
-        log_msg(LOG_ERROR, "%s: the host has not finished its I/O after %llu s", m->part[i].name,
-                (unsigned long long)(RESET_DEADLINE_NS / UINT64_C(1000000000)));
+        log_msg(LOG_ERROR, "%s: the host has not finished its I/O", m->part[i].name);
         done = false;
     }
     m->stuck = !done;
