@@ -43,6 +43,7 @@ struct blk {
     struct blk_backend *be;
     uint64_t capacity; /* sectors */
     uint8_t writeback;
+    uint32_t block_size;
     char serial[BLK_SERIAL_MAX];
 };
 
@@ -244,7 +245,7 @@ static uint64_t seg_max_read(void *ctx, const struct reg *reg)
 static uint64_t blk_size_read(void *ctx, const struct reg *reg)
 {
     (void)ctx, (void)reg;
-    return BLK_SECTOR;
+    return config_blk(ctx)->block_size;
 }
 
 static uint64_t writeback_read(void *ctx, const struct reg *reg)
@@ -315,7 +316,8 @@ static int blk_fill(struct vdev *dev, const struct blk_conf *conf, struct err *e
                        serial, BLK_SERIAL_MAX);
     memcpy(b->serial, serial, len);
     b->be = conf->backend;
-    b->capacity = blk_size(b->be) / BLK_SECTOR;
+    b->block_size = conf->block_size ? conf->block_size : BLK_SECTOR;
+    b->capacity = blk_size(b->be) / b->block_size * (b->block_size / BLK_SECTOR);
     b->writeback = 1;
     blk_on_batch(b->be, batch_end, dev);
     if (vdev_queue_add(dev, BLK_QUEUE_SIZE, sizeof(struct blk_req)) < 0)

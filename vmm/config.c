@@ -45,6 +45,16 @@ static int disk_serial(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int disk_block_size(void *conf, const char *value, struct err *err)
+{
+    const bool small = strcmp(value, "512") == 0;
+
+    if (!small && strcmp(value, "4096") != 0)
+        return err_set(err, EINVAL, "'%s' is not one of 512, 4096", value);
+    ((struct config_disk *)conf)->block_size = small ? 512 : 4096;
+    return 0;
+}
+
 /* What it may be is virtio's to say; here it only must fit. */
 static int interface_word(char out[CONFIG_WORD_MAX + 1], const char *value, struct err *err)
 {
@@ -76,6 +86,8 @@ const struct opt config_disk_opts[] = {
      disk_snapshot, false},
     {"serial", "TEXT", "what the guest sees as the disk's serial number, at most 20 characters",
      disk_serial, false},
+    {"blk_size", "512|4096", "the size of the blocks that the disk says it has; 512 is the default",
+     disk_block_size, false},
     {"interface", "modern|transitional|legacy",
      "which virtio interfaces this disk has: 1.x only, both (the default), or 0.9 only",
      disk_interface, false},
@@ -246,7 +258,7 @@ static int opt_log(void *conf, const char *value, struct err *err)
 }
 
 const struct opt config_run_opts[] = {
-    {"--disk", "FILE[,ro][,snapshot][,serial=TEXT][,interface=WORD]",
+    {"--disk", "FILE[,ro][,snapshot][,serial=TEXT][,blk_size=N][,interface=WORD]",
      "a disk: a raw image file or a block device; the first one is booted from unless --kernel is "
      "given; may be repeated; a comma in FILE is written twice",
      opt_disk, true},

@@ -21,6 +21,7 @@ struct config_disk {
     bool read_only;
     bool snapshot;
     char serial[CONFIG_SERIAL_MAX + 1];
+    unsigned block_size;                 /* bytes, 0: not given */
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
 };
 

@@ -317,7 +317,7 @@ static int disk_make(struct machine *m, unsigned index, struct err *err)
                                   .read_only = d->read_only,
                                   .snapshot =
                                       d->snapshot || (m->config->snapshot && !d->read_only)};
-    struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL};
+    struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL, .block_size = d->block_size};
     const struct vinterfaces *ifs = part_interfaces(m, d->interface, &blk_type, err);
     struct part *part = ifs ? part_add(m, "disk", index, NULL, err) : NULL;
     int ret;

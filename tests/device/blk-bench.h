@@ -18,6 +18,7 @@ struct disk_case {
     struct blk_open open; /* engine NULL: the scripted one */
     const char *serial;
     uint64_t size; /* more than DISK: the rest is a hole */
+    uint32_t block_size;
 };
 
 static struct image disk;
@@ -35,7 +36,8 @@ static inline void *disk_conf(struct bench *b)
     if (!o.engine)
         o.engine = &scripted;
     assert_int_equal(blk_backend_open(&o, b->loop, &disk.be, &disk.err), 0);
-    conf = (struct blk_conf){.backend = disk.be, .serial = c ? c->serial : NULL};
+    conf = (struct blk_conf){
+        .backend = disk.be, .serial = c ? c->serial : NULL, .block_size = c ? c->block_size : 0};
     return &conf;
 }
 
