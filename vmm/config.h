@@ -47,6 +47,13 @@ extern const struct opt config_disk_opts[];
 /* Words of --console behind "virtio"; conf is a struct config. */
 extern const struct opt config_console_opts[];
 
+/* All tables of words, for help and manual page; ends with a NULL option. */
+struct config_group {
+    const char *option, *where; /* "--disk", "behind the file" */
+    const struct opt *words;
+};
+extern const struct config_group config_groups[];
+
 /* Defaults, then argv (argv[0] is skipped). Strings point into argv. 0 or -errno with err filled;
  * config_free() either way. */
 int config_parse(struct config *config, int argc, char *const *argv, struct err *err);

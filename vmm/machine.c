@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns composition: which parts a machine has, in which order they are made, reset and freed. The
- * only file that names all of them. Refuses to do any part's work.
+ * Owns composition: what a machine is made of, in which order that is made, reset and freed. Its
+ * virtio devices are listed in parts.c. Refuses to do any part's work.
  *
  * Threads: main (signals, power, restart), one per vCPU, "io" (platform devices, console, rng,
  * host bridge) and one per disk. Each device lives on one loop.
@@ -20,16 +20,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "devices/backend/blk.h"
 #include "devices/backend/con-tty.h"
-#include "devices/blk.h"
-#include "devices/console.h"
 #include "devices/platform/pm.h"
 #include "devices/platform/rtc.h"
 #include "devices/platform/serial.h"
-#include "devices/rng.h"
-#include "virtio/interfaces.h"
-#include "virtio/vpci.h"
 #include "vmm/arch.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/gmem.h"
@@ -42,6 +36,7 @@
 #include "vmm/irqchip.h"
 #include "vmm/kvm.h"
 #include "vmm/panic.h"
+#include "vmm/parts.h"
 #include "vmm/vcpu.h"
 
 enum { KEYBOARD_PORT = 0x64, DRAIN_MS = 200, NAME_BYTES = 16 };
@@ -51,12 +46,6 @@ enum wish { WISH_NONE, WISH_RESET, WISH_OFF, WISH_QUIT, WISH_CRASHED };
 
 #define RESET_DEADLINE_NS (30 * UINT64_C(1000000000))
 #define STUCK_DEADLINE_NS UINT64_C(100000000) /* once it did not help already */
-
-struct part {
-    char name[NAME_BYTES];
-    struct loop *loop; /* the part's own, or the machine's io loop */
-    struct vpci *vpci;
-};
 
 struct machine {
     const struct config *config;
@@ -80,8 +69,7 @@ struct machine {
     struct serial *serial;
     struct rtc *rtc;
     struct pm *pm;
-    struct part *part;
-    unsigned n_parts;
+    struct parts parts;
     struct vcpus *vcpus;
     bool stuck; /* host I/O did not end: guest memory must stay mapped */
 };
@@ -269,97 +257,25 @@ static int platform_make(struct machine *m, struct err *err)
     return m->pm ? 0 : -EIO;
 }
 
-/* The next part, named; loop NULL: one of its own. */
-static struct part *part_add(struct machine *m, const char *kind, unsigned index, struct loop *loop,
-                             struct err *err)
-{
-    struct part *part = &m->part[m->n_parts];
-
-    snprintf(part->name, sizeof(part->name), "%s%u", kind, index);
-    part->loop = loop ? loop : loop_new(part->name, err);
-    if (!part->loop)
-        return NULL;
-    m->n_parts++;
-    return part;
-}
-
 /* Devices ask for it when a driver of the guest's own byte order begins. */
 static enum byte_order guest_order(void *ctx)
 {
     return arch_vcpu_order(vcpus_get(((struct machine *)ctx)->vcpus, 0));
 }
 
-static int part_plug(struct machine *m, struct part *part, const struct virtio_type *type,
-                     const void *conf, const struct vinterfaces *ifs, struct err *err)
-{
-    struct vdev *dev = vdev_new(type, part->name, part->loop, &m->mem, conf, err);
-
-    if (!dev)
-        return -EIO;
-    part->vpci = vpci_new(m->root, m->irqs, dev, ifs, -1, err);
-    if (!part->vpci)
-        return -EIO;
-    vpci_set_guest_order(part->vpci, guest_order, m);
-    return 0;
-}
-
-/* word: what the user wrote for this device, "" for nothing. */
-static const struct vinterfaces *part_interfaces(const struct machine *m, const char *word,
-                                                 const struct virtio_type *type, struct err *err)
-{
-    return interfaces_choose(word[0] ? word : NULL, m->config->modern_only, type, err);
-}
-
-static int disk_make(struct machine *m, unsigned index, struct err *err)
-{
-    const struct config_disk *d = &m->config->disk[index];
-    const struct blk_open open = {.path = d->path,
-                                  .read_only = d->read_only,
-                                  .snapshot =
-                                      d->snapshot || (m->config->snapshot && !d->read_only)};
-    struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL, .block_size = d->block_size};
-    const struct vinterfaces *ifs = part_interfaces(m, d->interface, &blk_type, err);
-    struct part *part = ifs ? part_add(m, "disk", index, NULL, err) : NULL;
-    int ret;
-
-    if (!part)
-        return -EIO;
-    ret = blk_backend_open(&open, part->loop, &conf.backend, err);
-    return ret < 0 ? ret : part_plug(m, part, &blk_type, &conf, ifs, err);
-}
-
-static int console_make(struct machine *m, struct err *err)
-{
-    const struct console_conf conf = {.chr = m->chr};
-    const struct vinterfaces *ifs =
-        part_interfaces(m, m->config->console_interface, &console_type, err);
-    struct part *part = ifs ? part_add(m, "console", 0, m->io, err) : NULL;
-
-    return part ? part_plug(m, part, &console_type, &conf, ifs, err) : -EIO;
-}
-
-static int rng_make(struct machine *m, struct err *err)
-{
-    const struct vinterfaces *ifs = part_interfaces(m, "", &rng_type, err);
-    struct part *part = ifs ? part_add(m, "rng", 0, m->io, err) : NULL;
-
-    return part ? part_plug(m, part, &rng_type, NULL, ifs, err) : -EIO;
-}
-
 static int devices_make(struct machine *m, struct err *err)
 {
-    int ret = 0;
-
-    m->part = calloc(m->config->n_disks + 2, sizeof(m->part[0]));
-    if (!m->part)
-        return err_errno(err, ENOMEM, "devices");
-    for (unsigned i = 0; ret == 0 && i < m->config->n_disks; i++)
-        ret = disk_make(m, i, err);
-    if (ret == 0 && m->config->console == CONSOLE_VIRTIO)
-        ret = console_make(m, err);
-    if (ret == 0)
-        ret = rng_make(m, err);
-    return ret < 0 ? ret : pci_assign(m->root, err);
+    m->parts.env = (struct parts_env){
+        .config = m->config,
+        .mem = &m->mem,
+        .root = m->root,
+        .irqs = m->irqs,
+        .io = m->io,
+        .terminal = m->chr,
+        .guest_order = guest_order,
+        .guest_order_ctx = m,
+    };
+    return parts_make(&m->parts, err);
 }
 
 static int loops_make(struct machine *m, struct err *err)
@@ -412,16 +328,6 @@ struct machine *machine_new(const struct config *config, struct err *err)
 
 /* ---- running ---- */
 
-static int loops_start(struct machine *m, struct err *err)
-{
-    int ret = loop_start(m->io, err);
-
-    for (unsigned i = 0; ret == 0 && i < m->n_parts; i++)
-        if (m->part[i].loop != m->io)
-            ret = loop_start(m->part[i].loop, err);
-    return ret;
-}
-
 static int machine_load(struct machine *m, struct err *err)
 {
     struct load_entry entry;
@@ -433,18 +339,9 @@ static int machine_load(struct machine *m, struct err *err)
 /* No device touches guest memory afterwards. false: the host does not answer. */
 static bool devices_reset(struct machine *m)
 {
-    const uint64_t wait = m->stuck ? STUCK_DEADLINE_NS : RESET_DEADLINE_NS;
-    const uint64_t deadline = clock_ns() + wait;
-    bool done = true;
-
-    for (unsigned i = 0; i < m->n_parts; i++) {
-        if (!m->part[i].vpci || vpci_reset_wait(m->part[i].vpci, deadline))
-            continue;
-        log_msg(LOG_ERROR, "%s: the host has not finished its I/O", m->part[i].name);
-        done = false;
-    }
-    m->stuck = !done;
-    return done;
+    m->stuck =
+        !parts_reset(&m->parts, clock_ns() + (m->stuck ? STUCK_DEADLINE_NS : RESET_DEADLINE_NS));
+    return !m->stuck;
 }
 
 /* The machine as after power-on. vCPUs are paused. */
@@ -530,7 +427,8 @@ enum machine_end machine_run(struct machine *m, struct err *err)
 {
     enum machine_end end;
 
-    if (machine_load(m, err) < 0 || loops_start(m, err) < 0 || vcpus_start(m->vcpus, err) < 0)
+    if (machine_load(m, err) < 0 || loop_start(m->io, err) < 0 || parts_start(&m->parts, err) < 0 ||
+        vcpus_start(m->vcpus, err) < 0)
         return MACHINE_FAILED;
     end = machine_loop(m, err);
     devices_reset(m);
@@ -538,17 +436,6 @@ enum machine_end machine_run(struct machine *m, struct err *err)
 }
 
 /* ---- the end ---- */
-
-static void parts_free(struct machine *m)
-{
-    for (unsigned i = 0; i < m->n_parts; i++) {
-        loop_stop(m->part[i].loop);
-        vpci_free(m->part[i].vpci);
-        if (m->part[i].loop != m->io)
-            loop_free(m->part[i].loop);
-    }
-    free(m->part);
-}
 
 void machine_free(struct machine *m)
 {
@@ -563,7 +450,7 @@ void machine_free(struct machine *m)
         con_tty_restore();
         return;
     }
-    parts_free(m);
+    parts_free(&m->parts);
     pm_free(m->pm);
     rtc_free(m->rtc);
     serial_free(m->serial);

@@ -34,8 +34,10 @@ static void help_print(FILE *to)
         fprintf(to, "  vmm %s %s\n      %s\n", v->name, v->args, v->help);
     fputs("\nOptions of vmm run:\n", to);
     opts_help(config_run_opts, to);
-    fputs("\nWords of --disk, behind the file:\n", to);
-    opts_help(config_disk_opts, to);
+    for (const struct config_group *g = config_groups; g->option; g++) {
+        fprintf(to, "\nWords of %s, %s:\n", g->option, g->where);
+        opts_help(g->words, to);
+    }
     fputs(
         "\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
         "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
@@ -56,8 +58,10 @@ static void man_print(FILE *to)
         fprintf(to, ".TP\n.B %s\n%s.\n", v->name, v->help);
     fputs(".SH OPTIONS OF RUN\n", to);
     opts_man(config_run_opts, to);
-    fputs(".SH WORDS OF \\-\\-disk\n", to);
-    opts_man(config_disk_opts, to);
+    for (const struct config_group *g = config_groups; g->option; g++) {
+        fprintf(to, ".SH WORDS OF \\-\\-%s\n", g->option + 2);
+        opts_man(g->words, to);
+    }
     fputs(".SH KEYS\nOn a terminal, Ctrl\\-A x ends the machine, Ctrl\\-A p presses its power "
           "button, Ctrl\\-A h lists the keys, Ctrl\\-A Ctrl\\-A sends the character itself.\n"
           ".SH SIGNALS\nSIGUSR1 presses the power button. SIGTERM, SIGINT and SIGHUP end the "

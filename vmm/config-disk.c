@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the words of --disk. Refuses to open the file.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/config-internal.h"
+
+static int disk_ro(void *conf, const char *value, struct err *err)
+{
+    (void)value;
+    (void)err;
+    ((struct config_disk *)conf)->read_only = true;
+    return 0;
+}
+
+static int disk_snapshot(void *conf, const char *value, struct err *err)
+{
+    (void)value;
+    (void)err;
+    ((struct config_disk *)conf)->snapshot = true;
+    return 0;
+}
+
+static int disk_serial(void *conf, const char *value, struct err *err)
+{
+    struct config_disk *disk = (struct config_disk *)conf;
+
+    if (strlen(value) > CONFIG_SERIAL_MAX)
+        return err_set(err, EINVAL, "'%s' is longer than the %d bytes that a driver can read",
+                       value, CONFIG_SERIAL_MAX);
+    for (const char *p = value; *p; p++)
+        if (*p < 0x20 || *p > 0x7e)
+            return err_set(err, EINVAL, "only printable ASCII is possible");
+    memcpy(disk->serial, value, strlen(value) + 1);
+    return 0;
+}
+
+static int disk_block_size(void *conf, const char *value, struct err *err)
+{
+    const bool small = strcmp(value, "512") == 0;
+
+    if (!small && strcmp(value, "4096") != 0)
+        return err_set(err, EINVAL, "'%s' is not one of 512, 4096", value);
+    ((struct config_disk *)conf)->block_size = small ? 512 : 4096;
+    return 0;
+}
+
+static int disk_interface(void *conf, const char *value, struct err *err)
+{
+    return config_interface(((struct config_disk *)conf)->interface, value, err);
+}
+
+const struct opt config_disk_opts[] = {
+    {"ro", NULL, "read-only; others may read the image at the same time", disk_ro, false},
+    {"snapshot", NULL, "the guest's writes are thrown away at the end, the image stays untouched",
+     disk_snapshot, false},
+    {"serial", "TEXT", "what the guest sees as the disk's serial number, at most 20 characters",
+     disk_serial, false},
+    {"blk_size", "512|4096", "the size of the blocks that the disk says it has; 512 is the default",
+     disk_block_size, false},
+    {"interface", "modern|transitional|legacy",
+     "which virtio interfaces this disk has: 1.x only, both (the default), or 0.9 only",
+     disk_interface, false},
+    {NULL, NULL, NULL, NULL, false},
+};
+
+static int disk_add(struct config *config, const char *path, struct config_disk **out)
+{
+    struct config_disk *more = realloc(config->disk, (config->n_disks + 1) * sizeof(*more));
+
+    if (!more)
+        return -ENOMEM;
+    config->disk = more;
+    *out = &more[config->n_disks];
+    **out = (struct config_disk){.path = strdup(path)};
+    if (!(*out)->path)
+        return -ENOMEM;
+    config->n_disks++;
+    return 0;
+}
+
+int config_disk(void *conf, const char *value, struct err *err)
+{
+    char path[4096];
+    const char *rest;
+    struct config_disk *disk;
+    int ret = opts_first(value, path, sizeof(path), &rest);
+
+    if (ret < 0)
+        return err_set(err, E2BIG, "the file name is longer than %zu bytes", sizeof(path) - 1);
+    if (!path[0])
+        return err_set(err, EINVAL, "the file name is missing: FILE comes first");
+    ret = disk_add((struct config *)conf, path, &disk);
+    if (ret < 0)
+        return err_errno(err, -ret, "%s", path);
+    return rest ? opts_parse_list(config_disk_opts, path, rest, disk, err) : 0;
+}

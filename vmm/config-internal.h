@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the files of options: config.c has the table, the others an option's words each. */
+#ifndef VMM_CONFIG_INTERNAL_H
+#define VMM_CONFIG_INTERNAL_H
+
+#include "vmm/config.h"
+
+/* An interface's word. What it may be is virtio's to say; here it only must fit. */
+int config_interface(char out[CONFIG_WORD_MAX + 1], const char *value, struct err *err);
+
+/* Which of n words value is; list: all of them, for the message. Index or -EINVAL. */
+int config_word(const char *const *words, unsigned n, const char *value, const char *list,
+                struct err *err);
+
+/* Rows of the table of run; conf is a struct config. */
+int config_disk(void *conf, const char *value, struct err *err);
+int config_net(void *conf, const char *value, struct err *err);
+int config_console(void *conf, const char *value, struct err *err);
+
+#endif

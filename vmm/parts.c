@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the list of a machine's virtio devices, from making to freeing; the disks, the console and
+ * the entropy source are made here. Refuses to do a device's or a back end's work.
+ */
+#include "vmm/parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/backend/blk.h"
+#include "devices/blk.h"
+#include "devices/console.h"
+#include "devices/rng.h"
+
+/* ---- for all parts ---- */
+
+struct part *part_add(struct parts *parts, const char *kind, unsigned index, struct loop *loop,
+                      struct err *err)
+{
+    struct part *part;
+
+    if (parts->n == PARTS_MAX) {
+        err_set(err, EINVAL, "%s%u: a machine has at most %d devices", kind, index, PARTS_MAX);
+        return NULL;
+    }
+    part = calloc(1, sizeof(*part));
+    if (!part) {
+        err_errno(err, ENOMEM, "%s%u", kind, index);
+        return NULL;
+    }
+    snprintf(part->name, sizeof(part->name), "%s%u", kind, index);
+    part->loop = loop ? loop : loop_new(part->name, err);
+    if (!part->loop) {
+        free(part);
+        return NULL;
+    }
+    parts->part[parts->n++] = part;
+    return part;
+}
+
+int part_plug(struct parts *parts, struct part *part, const struct virtio_type *type,
+              const void *conf, const struct vinterfaces *ifs, struct err *err)
+{
+    const struct parts_env *env = &parts->env;
+    struct vdev *dev = vdev_new(type, part->name, part->loop, env->mem, conf, err);
+
+    if (!dev)
+        return -EIO;
+    part->vpci = vpci_new(env->root, env->irqs, dev, ifs, -1, err);
+    if (!part->vpci)
+        return -EIO;
+    vpci_set_guest_order(part->vpci, env->guest_order, env->guest_order_ctx);
+    return 0;
+}
+
+const struct vinterfaces *part_interfaces(const struct parts *parts, const char *word,
+                                          const struct virtio_type *type, struct err *err)
+{
+    return interfaces_choose(word[0] ? word : NULL, parts->env.config->modern_only, type, err);
+}
+
+/* ---- one kind each ---- */
+
+static int disk_make(struct parts *parts, unsigned index, struct err *err)
+{
+    const struct config *config = parts->env.config;
+    const struct config_disk *d = &config->disk[index];
+    const struct blk_open open = {.path = d->path,
+                                  .read_only = d->read_only,
+                                  .snapshot = d->snapshot || (config->snapshot && !d->read_only)};
+    struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL, .block_size = d->block_size};
+    const struct vinterfaces *ifs = part_interfaces(parts, d->interface, &blk_type, err);
+    struct part *part = ifs ? part_add(parts, "disk", index, NULL, err) : NULL;
+    int ret;
+
+    if (!part)
+        return -EIO;
+    ret = blk_backend_open(&open, part->loop, &conf.backend, err);
+    return ret < 0 ? ret : part_plug(parts, part, &blk_type, &conf, ifs, err);
+}
+
+static int disks_make(struct parts *parts, struct err *err)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; ret == 0 && i < parts->env.config->n_disks; i++)
+        ret = disk_make(parts, i, err);
+    return ret;
+}
+
+static int console_make(struct parts *parts, struct err *err)
+{
+    const struct config *config = parts->env.config;
+    const struct console_conf conf = {.chr = parts->env.terminal};
+    const struct vinterfaces *ifs;
+    struct part *part;
+
+    if (config->console != CONSOLE_VIRTIO)
+        return 0;
+    ifs = part_interfaces(parts, config->console_interface, &console_type, err);
+    part = ifs ? part_add(parts, "console", 0, parts->env.io, err) : NULL;
+    return part ? part_plug(parts, part, &console_type, &conf, ifs, err) : -EIO;
+}
+
+static int rng_make(struct parts *parts, struct err *err)
+{
+    const struct vinterfaces *ifs = part_interfaces(parts, "", &rng_type, err);
+    struct part *part = ifs ? part_add(parts, "rng", 0, parts->env.io, err) : NULL;
+
+    return part ? part_plug(parts, part, &rng_type, NULL, ifs, err) : -EIO;
+}
+
+/* In the order of their places on the bus. */
+static int (*const makers[])(struct parts *parts, struct err *err) = {
+    disks_make,
+    console_make,
+    rng_make,
+    NULL,
+};
+
+/* ---- the list ---- */
+
+int parts_make(struct parts *parts, struct err *err)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; ret == 0 && makers[i]; i++)
+        ret = makers[i](parts, err);
+    return ret < 0 ? ret : pci_assign(parts->env.root, err);
+}
+
+int parts_start(struct parts *parts, struct err *err)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; ret == 0 && i < parts->n; i++)
+        if (parts->part[i]->loop != parts->env.io)
+            ret = loop_start(parts->part[i]->loop, err);
+    return ret;
+}
+
+bool parts_reset(struct parts *parts, uint64_t deadline_ns)
+{
+    bool done = true;
+
+    for (unsigned i = 0; i < parts->n; i++) {
+        struct part *part = parts->part[i];
+
+        if (!part->vpci || vpci_reset_wait(part->vpci, deadline_ns))
+            continue;
+        log_msg(LOG_ERROR, "%s: the host has not finished its I/O", part->name);
+        done = false;
+    }
+    return done;
+}
+
+struct part *parts_find(const struct parts *parts, const char *name)
+{
+    for (unsigned i = 0; i < parts->n; i++)
+        if (strcmp(parts->part[i]->name, name) == 0)
+            return parts->part[i];
+    return NULL;
+}
+
+void parts_free(struct parts *parts)
+{
+    for (unsigned i = 0; i < parts->n; i++) {
+        struct part *part = parts->part[i];
+
+        loop_stop(part->loop);
+        vpci_free(part->vpci);
+        if (part->loop != parts->env.io)
+            loop_free(part->loop);
+        free(part);
+    }
+    parts->n = 0;
+}

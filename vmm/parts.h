@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtio devices of a machine, made of what the user asked for: each with its back end, its
+ * loop and its place on PCI. All functions: main thread.
+ */
+#ifndef VMM_PARTS_H
+#define VMM_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/backend/chr.h"
+#include "virtio/interfaces.h"
+#include "virtio/vpci.h"
+#include "vmm/base/gmem.h"
+#include "vmm/base/loop.h"
+#include "vmm/bus/irq.h"
+#include "vmm/bus/pci.h"
+#include "vmm/config.h"
+
+enum { PARTS_MAX = 64, PART_NAME_BYTES = 16 };
+
+/* What devices are made in; filled by the machine, outlives them. */
+struct parts_env {
+    const struct config *config;
+    const struct gmem *mem;
+    struct pci_root *root;
+    struct irqs *irqs;
+    struct loop *io;      /* for devices without a loop of their own */
+    struct chr *terminal; /* what the console option is about */
+    enum byte_order (*guest_order)(void *ctx);
+    void *guest_order_ctx;
+};
+
+struct part {
+    char name[PART_NAME_BYTES]; /* "disk0" */
+    struct loop *loop;          /* the part's own, or env.io */
+    struct vpci *vpci;          /* NULL: could not be made */
+};
+
+struct parts {
+    struct parts_env env;
+    struct part *part[PARTS_MAX];
+    unsigned n;
+};
+
+/* Make every device and give PCI its addresses. 0 or -errno with err filled; parts_free() is due
+ * either way. */
+int parts_make(struct parts *parts, struct err *err);
+
+/* Start the loops of those that have their own. */
+int parts_start(struct parts *parts, struct err *err);
+
+/* Reset all; they no longer touch guest memory afterwards. deadline_ns as for vpci_reset_wait().
+ * false, logged: the host has not finished the I/O of some. */
+bool parts_reset(struct parts *parts, uint64_t deadline_ns);
+
+/* The device of that name, or NULL. */
+struct part *parts_find(const struct parts *parts, const char *name);
+
+/* Stop loops, free devices. All vCPUs have stopped. */
+void parts_free(struct parts *parts);
+
+/* ---- for the files of parts ---- */
+
+/* The next part, named kind and index; loop NULL: one of its own. NULL with err filled. */
+struct part *part_add(struct parts *parts, const char *kind, unsigned index, struct loop *loop,
+                      struct err *err);
+
+/* Make the device of type from conf and plug it. */
+int part_plug(struct parts *parts, struct part *part, const struct virtio_type *type,
+              const void *conf, const struct vinterfaces *ifs, struct err *err);
+
+/* The interfaces that a device of type is to have; word: the user's for it, "" for none. */
+const struct vinterfaces *part_interfaces(const struct parts *parts, const char *word,
+                                          const struct virtio_type *type, struct err *err);
+
+#endif
