@@ -57,6 +57,8 @@ DRIVER_OBJ := $(DRIVER_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(sort $(wildcard tests/unit/test-*.c tests/device/test-*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 TESTS   := $(TEST_SRC:tests/%.c=$(B)/tests/%)
+NATIVE_SRC := $(sort $(wildcard tests/bench/*.c))
+NATIVE_OBJ := $(NATIVE_SRC:%.c=$(B)/obj/%.o)
 
 ifeq ($(V),1)
 Q :=
@@ -66,7 +68,7 @@ Q := @
 say = @printf '  %-8s%s\n'
 endif
 
-.PHONY: all run check tests style install clean help packages packages-again objects test-programs FORCE
+.PHONY: all run check tests style install clean help packages packages-again objects test-programs bench-native FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -77,6 +79,7 @@ help:
 	@echo 'make run        boot Debian from its disk image (the image is made first, once)'
 	@echo 'make check      all tests; installs what they need, uses the lab where KVM is not hardware KVM'
 	@echo 'make tests      unit and device tests only'
+	@echo 'make bench-native  ns per request through the rings, without KVM'
 	@echo 'make style      the laws of the tree'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
@@ -119,8 +122,13 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(DRIVER_OBJ) $(B)/libvmm.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(DRIVER_OBJ) $(B)/libvmm.a $(LDLIBS) -lcmocka
 
+$(B)/bench/native: $(NATIVE_OBJ) $(DRIVER_OBJ) $(B)/libvmm.a
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS) -lcmocka
+
 # ---- testing ----
-objects: $(OBJ) $(DRIVER_OBJ) $(TEST_OBJ)
+objects: $(OBJ) $(DRIVER_OBJ) $(TEST_OBJ) $(NATIVE_OBJ)
 
 test-programs: $(TESTS)
 
@@ -134,6 +142,12 @@ check:
 	@tests/need build check
 	@$(MAKE) --no-print-directory packages-again
 	@tests/check all $(B) SAN='$(SAN)' LEGACY='$(LEGACY)' CC='$(CC)'
+
+# ---- measuring ----
+bench-native:
+	@tests/need build check
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/bench/native
+	@$(B)/bench/native
 
 # pkg-config was asked before the packages were there: a fresh make asks again
 packages-again: 
@@ -150,6 +164,6 @@ install: all
 	install -D -m 644 $(B)/vmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmm.1
 
 clean:
-	rm -rf build/obj build/san-* build/nolegacy build/clang build/tests build/libvmm.a build/vmm build/vmm.1 build/flags
+	rm -rf build/obj build/san-* build/nolegacy build/clang build/tests build/bench/native build/libvmm.a build/vmm build/vmm.1 build/flags
 
--include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(NATIVE_OBJ:.o=.d)
