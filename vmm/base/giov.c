@@ -63,7 +63,7 @@ bool gcur_is_ram(const struct gcur *c)
     return span_ok(*c, c->left);
 }
 
-bool gcur_get(struct gcur *c, void *to, size_t len)
+bool gcur_get_pieces(struct gcur *c, void *to, size_t len)
 {
     uint8_t *at = (uint8_t *)to;
 
@@ -80,7 +80,7 @@ bool gcur_get(struct gcur *c, void *to, size_t len)
     return true;
 }
 
-bool gcur_put(struct gcur *c, const void *from, size_t len)
+bool gcur_put_pieces(struct gcur *c, const void *from, size_t len)
 {
     const uint8_t *at = (const uint8_t *)from;
 
@@ -133,48 +133,6 @@ bool gcur_split(struct gcur *c, uint64_t len, struct gcur *head)
     front.left = len;
     *head = front;
     return true;
-}
-
-bool gcur_get16(struct gcur *c, uint16_t *v)
-{
-    if (!gcur_get(c, v, sizeof(*v)))
-        return false;
-    *v = order16(c->order, *v);
-    return true;
-}
-
-bool gcur_get32(struct gcur *c, uint32_t *v)
-{
-    if (!gcur_get(c, v, sizeof(*v)))
-        return false;
-    *v = order32(c->order, *v);
-    return true;
-}
-
-bool gcur_get64(struct gcur *c, uint64_t *v)
-{
-    if (!gcur_get(c, v, sizeof(*v)))
-        return false;
-    *v = order64(c->order, *v);
-    return true;
-}
-
-bool gcur_put16(struct gcur *c, uint16_t v)
-{
-    v = order16(c->order, v);
-    return gcur_put(c, &v, sizeof(v));
-}
-
-bool gcur_put32(struct gcur *c, uint32_t v)
-{
-    v = order32(c->order, v);
-    return gcur_put(c, &v, sizeof(v));
-}
-
-bool gcur_put64(struct gcur *c, uint64_t v)
-{
-    v = order64(c->order, v);
-    return gcur_put(c, &v, sizeof(v));
 }
 
 int gcur_iov(const struct gcur *c, uint64_t len, struct iovec *iov, unsigned max, uint64_t *bytes)

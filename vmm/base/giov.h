@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "vmm/base/le.h"
@@ -34,9 +35,44 @@ static inline uint64_t gcur_left(const struct gcur *c)
 /* Is all that is left RAM? Before host I/O on it starts. */
 bool gcur_is_ram(const struct gcur *c);
 
+/* gcur_get() and gcur_put() over more than one piece. */
+bool gcur_get_pieces(struct gcur *c, void *to, size_t len);
+bool gcur_put_pieces(struct gcur *c, const void *from, size_t len);
+
+/* Where the next len bytes are, moving on, if they are RAM and in one piece, as headers and status
+ * bytes nearly always are; else NULL, nothing moved. */
+static inline void *gcur_one_piece(struct gcur *c, size_t len)
+{
+    void *at;
+
+    if (len > c->left || !c->n || len > c->v->iov_len - c->skip || !c->v->iov_base)
+        return NULL;
+    at = (uint8_t *)c->v->iov_base + c->skip;
+    c->skip += len;
+    c->left -= len;
+    return at;
+}
+
 /* Copy len bytes and move on; false, nothing moved, if there are fewer or one is not RAM. */
-bool gcur_get(struct gcur *c, void *to, size_t len);
-bool gcur_put(struct gcur *c, const void *from, size_t len);
+static inline bool gcur_get(struct gcur *c, void *to, size_t len)
+{
+    const void *at = gcur_one_piece(c, len);
+
+    if (!at)
+        return gcur_get_pieces(c, to, len);
+    memcpy(to, at, len);
+    return true;
+}
+
+static inline bool gcur_put(struct gcur *c, const void *from, size_t len)
+{
+    void *at = gcur_one_piece(c, len);
+
+    if (!at)
+        return gcur_put_pieces(c, from, len);
+    memcpy(at, from, len);
+    return true;
+}
 
 /* As gcur_put with len bytes of value byte. */
 bool gcur_fill(struct gcur *c, uint8_t byte, uint64_t len);
@@ -48,12 +84,47 @@ bool gcur_skip(struct gcur *c, uint64_t len);
 bool gcur_split(struct gcur *c, uint64_t len, struct gcur *head);
 
 /* Numbers in the order of the path. */
-bool gcur_get16(struct gcur *c, uint16_t *v);
-bool gcur_get32(struct gcur *c, uint32_t *v);
-bool gcur_get64(struct gcur *c, uint64_t *v);
-bool gcur_put16(struct gcur *c, uint16_t v);
-bool gcur_put32(struct gcur *c, uint32_t v);
-bool gcur_put64(struct gcur *c, uint64_t v);
+static inline bool gcur_get16(struct gcur *c, uint16_t *v)
+{
+    if (!gcur_get(c, v, sizeof(*v)))
+        return false;
+    *v = order16(c->order, *v);
+    return true;
+}
+
+static inline bool gcur_get32(struct gcur *c, uint32_t *v)
+{
+    if (!gcur_get(c, v, sizeof(*v)))
+        return false;
+    *v = order32(c->order, *v);
+    return true;
+}
+
+static inline bool gcur_get64(struct gcur *c, uint64_t *v)
+{
+    if (!gcur_get(c, v, sizeof(*v)))
+        return false;
+    *v = order64(c->order, *v);
+    return true;
+}
+
+static inline bool gcur_put16(struct gcur *c, uint16_t v)
+{
+    v = order16(c->order, v);
+    return gcur_put(c, &v, sizeof(v));
+}
+
+static inline bool gcur_put32(struct gcur *c, uint32_t v)
+{
+    v = order32(c->order, v);
+    return gcur_put(c, &v, sizeof(v));
+}
+
+static inline bool gcur_put64(struct gcur *c, uint64_t v)
+{
+    v = order64(c->order, v);
+    return gcur_put(c, &v, sizeof(v));
+}
 
 /*
  * Describe the next bytes, at most len and at most max pieces, for readv() and friends, without
