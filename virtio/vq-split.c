@@ -23,9 +23,13 @@ struct split {
     uint16_t used_shown; /* the index that the driver can see */
 };
 
+/* Of a table whose descriptors may be loaded as two words each. */
+enum { TABLE_ALIGN = 8 };
+
 /* Where a descriptor comes from: the ring's table, or an indirect one. */
 struct table {
     const struct gmem *mem; /* indirect: NULL else */
+    struct ringmem window;  /* all of it, where it lies in one region as nearly always */
     uint64_t addr;
     uint32_t n;
 };
@@ -72,14 +76,13 @@ static void split_close(struct vq *vq)
 
 /* ---- pop ---- */
 
-static bool desc_fetch(const struct split *r, const struct table *t, uint32_t index,
-                       struct virtq_desc *d)
+static bool desc_fetch(const struct table *t, uint32_t index, struct virtq_desc *d)
 {
     gpa_t at;
     uint64_t pair[2];
 
-    if (!t->mem) {
-        ring_load_pair(&r->desc, VIRTQ_DESC_BYTES * (uint64_t)index, pair);
+    if (t->window.base) {
+        ring_load_pair(&t->window, VIRTQ_DESC_BYTES * (uint64_t)index, pair);
         memcpy(d, pair, sizeof(*d));
         return true;
     }
@@ -112,7 +115,10 @@ static const char *table_enter(const struct split *r, struct vdev *dev, const st
         return "2.7.5.3.1-t4";
     if (!p->len || p->len % VIRTQ_DESC_BYTES)
         return "2.7.5.3-d1";
-    *t = (struct table){dev->mem, p->addr, p->len / VIRTQ_DESC_BYTES};
+    t->mem = dev->mem;
+    t->addr = p->addr;
+    t->n = p->len / VIRTQ_DESC_BYTES;
+    ringmem_map(&t->window, t->mem, gpa(t->addr), p->len, TABLE_ALIGN);
     return NULL;
 }
 
@@ -120,7 +126,7 @@ static const char *table_enter(const struct split *r, struct vdev *dev, const st
  * them may lead into an indirect table. */
 static const char *chain_walk(const struct split *r, struct vq_chain *chain, uint16_t head)
 {
-    struct table t = {NULL, 0, r->size};
+    struct table t = {NULL, r->desc, 0, r->size};
     uint32_t index = head, pieces = 0;
     bool writes = false;
 
@@ -131,7 +137,7 @@ static const char *chain_walk(const struct split *r, struct vq_chain *chain, uin
 
         if (index >= t.n)
             return "2.7.5-d2";
-        if (!desc_fetch(r, &t, index, &raw))
+        if (!desc_fetch(&t, index, &raw))
             return "2.7.5.3-d1";
         p = piece_of(r->order, &raw);
         if (p.flags & VIRTQ_DESC_INDIRECT) {

@@ -147,6 +147,7 @@ struct vq_chain *vq_chain_take(struct vq *vq, uint16_t id)
     chain->busy = true;
     chain->fault = false;
     chain->n_iov = chain->n_out = 0;
+    chain->out.left = chain->in.left = 0;
     vq->in_flight++;
     vq->dev->in_flight++;
     return chain;
@@ -194,11 +195,15 @@ static bool chain_room(struct vq_chain *chain, unsigned more)
 
 bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool write)
 {
-    int n;
+    void *host = len ? gmem_span(chain->vq->dev->mem, gpa(addr), len) : NULL;
+    int n = 1;
 
-    if (!chain_room(chain, GMEM_REGIONS))
+    if (!chain_room(chain, host ? 1 : GMEM_REGIONS))
         return false;
-    n = gmem_iov(chain->vq->dev->mem, gpa(addr), len, chain->iov + chain->n_iov, GMEM_REGIONS);
+    if (host)
+        chain->iov[chain->n_iov] = (struct iovec){host, len};
+    else
+        n = gmem_iov(chain->vq->dev->mem, gpa(addr), len, chain->iov + chain->n_iov, GMEM_REGIONS);
     if (n < 0) { /* D10..D16: not RAM; its length counts, its bytes are out of reach */
         chain->iov[chain->n_iov] = (struct iovec){NULL, len};
         chain->fault = true;
@@ -207,6 +212,7 @@ bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool writ
     chain->n_iov += (uint32_t)n;
     if (!write)
         chain->n_out = chain->n_iov;
+    *(write ? &chain->in.left : &chain->out.left) += len;
     return true;
 }
 
@@ -214,8 +220,12 @@ void vq_chain_ready(struct vq_chain *chain)
 {
     const enum byte_order order = chain->vq->dev->order;
 
-    chain->out = gcur_make(chain->iov, chain->n_out, order);
-    chain->in = gcur_make(chain->iov + chain->n_out, chain->n_iov - chain->n_out, order);
+    chain->out =
+        (struct gcur){.v = chain->iov, .n = chain->n_out, .order = order, .left = chain->out.left};
+    chain->in = (struct gcur){.v = chain->iov + chain->n_out,
+                              .n = chain->n_iov - chain->n_out,
+                              .order = order,
+                              .left = chain->in.left};
 }
 
 bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t cut, uint32_t len)
@@ -232,6 +242,7 @@ bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t cut, uint32_t len)
     chain->n_iov++;
     chain->n_out += !in;
     *first = (struct iovec){chain->graft, len};
+    c->left = c->left - cut + len;
     for (struct iovec *v = first + 1; skip && n; v++, n--) { /* pieces may become empty */
         const size_t take = min_u64(skip, v->iov_len);
 

@@ -60,7 +60,17 @@ static bool span_ok(struct gcur c, uint64_t len)
 
 bool gcur_is_ram(const struct gcur *c)
 {
-    return span_ok(*c, c->left);
+    const struct iovec *v = c->v;
+    uint64_t left = c->left;
+
+    for (size_t skip = c->skip; left; v++, skip = 0) {
+        const uint64_t len = min_u64(v->iov_len - skip, left);
+
+        if (len && !v->iov_base)
+            return false;
+        left -= len;
+    }
+    return true;
 }
 
 bool gcur_get_pieces(struct gcur *c, void *to, size_t len)
@@ -115,12 +125,14 @@ bool gcur_skip(struct gcur *c, uint64_t len)
 {
     if (len > c->left)
         return false;
-    while (len) {
-        const struct iovec p = piece_now(c, len);
-
-        piece_pass(c, p.iov_len);
-        len -= p.iov_len;
+    c->left -= len;
+    while (len && len > c->v->iov_len - c->skip) {
+        len -= c->v->iov_len - c->skip;
+        c->v++;
+        c->n--;
+        c->skip = 0;
     }
+    c->skip += len;
     return true;
 }
 
