@@ -12,6 +12,7 @@
 enum {
     POISON = 0xee,
     HEADER_BYTES = 16,
+    REQUEST_BYTES = 448, /* header and status lie in a request of Linux's, one behind the other */
     PIECES = 3,
     PACKED_AVAIL = 1 << 7,
     PACKED_USED = 1 << 15,
@@ -30,7 +31,7 @@ struct piece {
 static void pieces(const struct lean *l, unsigned i, struct piece p[PIECES])
 {
     p[0] = (struct piece){l->addr[i], HEADER_BYTES, VIRTQ_DESC_NEXT};
-    p[1] = (struct piece){l->addr[i] + LEAN_BYTES, LEAN_BYTES, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE};
+    p[1] = (struct piece){l->data[i], LEAN_BYTES, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE};
     p[2] = (struct piece){l->addr[i] + HEADER_BYTES, 1, VIRTQ_DESC_WRITE};
 }
 
@@ -62,9 +63,9 @@ static void slot_fill(struct lean *l, unsigned i, bool indirect, bool packed)
     struct drv *d = l->q->d;
     uint8_t *header;
 
-    l->addr[i] = drv_alloc(d, 2 * LEAN_BYTES, LEAN_BYTES);
-    header = (uint8_t *)drv_mem(d, l->addr[i], 2 * LEAN_BYTES);
-    memset(header, 0, 2 * LEAN_BYTES);
+    l->addr[i] = drv_alloc(d, REQUEST_BYTES, 64);
+    header = (uint8_t *)drv_mem(d, l->addr[i], REQUEST_BYTES);
+    memset(header, 0, REQUEST_BYTES);
     order_store(d->order, header + 8, 8, i * (LEAN_BYTES / 512)); /* a read of sector ... */
     l->status[i] = header + HEADER_BYTES;
     *l->status[i] = POISON;
@@ -260,6 +261,8 @@ bool lean_make(struct lean *l, struct dq *q, unsigned slots, bool indirect)
     l->desc = (uint8_t *)drv_mem(q->d, q->desc, q->size * (uint64_t)VIRTQ_DESC_BYTES);
     l->avail = (uint8_t *)drv_mem(q->d, q->driver, 4);
     l->used = (uint8_t *)drv_mem(q->d, q->device, 4);
+    for (unsigned i = 0; i < slots; i++)
+        l->data[i] = drv_alloc(q->d, LEAN_BYTES, LEAN_BYTES);
     for (unsigned i = 0; i < slots; i++)
         slot_fill(l, i, indirect, packed);
     if (!packed)

@@ -31,7 +31,7 @@ struct lean {
     bool avail_wrap, used_wrap; /* packed */
     bool interrupts;            /* keep asking for them: what a driver with event_idx stores */
     unsigned next;              /* slot to use next */
-    uint64_t addr[LEAN_SLOTS], table[LEAN_SLOTS];
+    uint64_t addr[LEAN_SLOTS], data[LEAN_SLOTS], table[LEAN_SLOTS];
     uint8_t *status[LEAN_SLOTS];
 };
 

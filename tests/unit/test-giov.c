@@ -245,6 +245,31 @@ static void empty(void **state)
     assert_int_equal(gcur_iov(&cur, 1, &v, 1, &bytes), 0);
 }
 
+/* A cursor that was moved to any place stands in the piece that holds the next byte, and behind
+ * the last byte nothing more can be had. */
+static void skip_anywhere(void **state)
+{
+    char text[16];
+
+    (void)state;
+    for (uint64_t n = 0; n <= 16; n++) {
+        struct gcur cur = fresh(), whole = fresh();
+
+        assert_true(gcur_get(&whole, text, 16));
+        assert_true(gcur_skip(&cur, n));
+        assert_int_equal(gcur_left(&cur), 16 - n);
+        assert_true(cur.skip < cur.v->iov_len || n == 0 || n == 16);
+        assert_true(gcur_skip(&cur, 0) && gcur_get(&cur, text, 0));
+        for (uint64_t i = n; i < 16; i++) {
+            char x = 0;
+
+            assert_true(gcur_get(&cur, &x, 1));
+            assert_int_equal(x, text[i]);
+        }
+        assert_false(gcur_get(&cur, text, 1) || gcur_put(&cur, "x", 1) || gcur_skip(&cur, 1));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +278,7 @@ int main(void)
         cmocka_unit_test(numbers),       cmocka_unit_test(holes_are_not_crossed),
         cmocka_unit_test(iov),           cmocka_unit_test(files),
         cmocka_unit_test(many_pieces),   cmocka_unit_test(empty),
+        cmocka_unit_test(skip_anywhere),
     };
 
     return cmocka_run_group_tests_name("giov", tests, NULL, NULL);

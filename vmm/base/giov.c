@@ -125,14 +125,16 @@ bool gcur_skip(struct gcur *c, uint64_t len)
 {
     if (len > c->left)
         return false;
+    if (!len)
+        return true;
     c->left -= len;
-    while (len && len > c->v->iov_len - c->skip) {
-        len -= c->v->iov_len - c->skip;
+    c->skip += len;
+    /* It stands where the next bytes are, at the end behind the last piece. */
+    while (c->skip > c->v->iov_len || (c->left && c->skip == c->v->iov_len)) {
+        c->skip -= c->v->iov_len;
         c->v++;
         c->n--;
-        c->skip = 0;
     }
-    c->skip += len;
     return true;
 }
 
