@@ -23,7 +23,7 @@ else
 B := build/san-$(subst $(comma),-,$(SAN))
 endif
 
-PKGS    := liburing ext2fs com_err blkid libseccomp
+PKGS    := liburing ext2fs com_err blkid libseccomp jansson
 CPPFLAGS := -I. -D_GNU_SOURCE -DVMM_VERSION='"$(VERSION)"' -DVMM_LEGACY=$(LEGACY)
 WARN    := -Wall -Wextra -Wshadow -Wvla -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
            -Wmissing-prototypes -Werror

@@ -116,6 +116,15 @@ static int opt_name(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+/* Without a slash it would be a name, and those come from --name. */
+static int opt_control(void *conf, const char *value, struct err *err)
+{
+    if (strcmp(value, "off") != 0 && !strchr(value, '/'))
+        return err_set(err, EINVAL, "'%s' is neither off nor a path; write ./%s", value, value);
+    ((struct config *)conf)->control = value;
+    return 0;
+}
+
 static int opt_log(void *conf, const char *value, struct err *err)
 {
     int i = config_word(log_level_name, LOG_LEVELS, value, "error, warn, info, debug", err);
@@ -149,8 +158,13 @@ const struct opt config_run_opts[] = {
     {"--snapshot", NULL, "throw away what the guest writes to any disk", opt_snapshot, false},
     {"--no-reboot", NULL, "end instead of restarting when the guest asks for a restart",
      opt_no_reboot, false},
-    {"--name", "TEXT", "a name for the machine, shown in messages and process lists", opt_name,
-     false},
+    {"--name", "TEXT",
+     "a name for the machine, for 'vmm ctl' and shown in messages and process lists; without it "
+     "'vmm ctl' knows the machine by its process number",
+     opt_name, false},
+    {"--control", "PATH|off",
+     "where the machine's control socket is, instead of the place that goes with its name; or none",
+     opt_control, false},
     {"--log", "error|warn|info|debug", "how much to tell on standard error; warn is the default",
      opt_log, false},
     {NULL, NULL, NULL, NULL, false},

@@ -36,7 +36,8 @@ struct config {
     bool modern_only;
     bool snapshot; /* every disk */
     bool no_reboot;
-    const char *name; /* NULL: none */
+    const char *name;    /* NULL: none */
+    const char *control; /* where the control socket is: a path, "off", NULL: by the name */
     enum log_level log;
 };
 

@@ -33,6 +33,9 @@
 #include "vmm/bus/irq.h"
 #include "vmm/bus/pci.h"
 #include "vmm/bus/pcihost.h"
+#include "vmm/commands.h"
+#include "vmm/control-path.h"
+#include "vmm/control.h"
 #include "vmm/irqchip.h"
 #include "vmm/kvm.h"
 #include "vmm/panic.h"
@@ -42,7 +45,20 @@
 enum { KEYBOARD_PORT = 0x64, DRAIN_MS = 200, NAME_BYTES = 16 };
 
 /* What somebody wants of the machine; later ones matter more. */
-enum wish { WISH_NONE, WISH_RESET, WISH_OFF, WISH_QUIT, WISH_CRASHED };
+enum wish { WISH_NONE, WISH_RESTART, WISH_RESET, WISH_OFF, WISH_QUIT, WISH_SOCKET, WISH_CRASHED };
+
+/* How wishes are told on the control socket: QMP's names. */
+static const struct {
+    const char *event, *reason;
+    bool guest;
+} wish_event[] = {
+    [WISH_RESTART] = {"RESET", "host-qmp-system-reset", false},
+    [WISH_RESET] = {"RESET", "guest-reset", true},
+    [WISH_OFF] = {"SHUTDOWN", "guest-shutdown", true},
+    [WISH_QUIT] = {"SHUTDOWN", "host-signal", false},
+    [WISH_SOCKET] = {"SHUTDOWN", "host-qmp-quit", false},
+    [WISH_CRASHED] = {"SHUTDOWN", "guest-panic", true},
+};
 
 #define RESET_DEADLINE_NS (30 * UINT64_C(1000000000))
 #define STUCK_DEADLINE_NS UINT64_C(100000000) /* once it did not help already */
@@ -55,6 +71,7 @@ struct machine {
 
     struct loop *main, *io;
     struct loop_work wished;
+    struct loop_work powered; /* the button was pressed: to be told */
     _Atomic int wish;
     int signals;
 
@@ -71,7 +88,9 @@ struct machine {
     struct pm *pm;
     struct parts parts;
     struct vcpus *vcpus;
-    bool stuck; /* host I/O did not end: guest memory must stay mapped */
+    struct control *control; /* NULL: none */
+    bool halted;             /* the user stopped it */
+    bool stuck;              /* host I/O did not end: guest memory must stay mapped */
 };
 
 /* ---- wishes: from any thread to the main loop ---- */
@@ -127,7 +146,15 @@ static void key_quit(void *arg)
 /* On the io loop, whose lock the power management device lives under. */
 static void key_power(void *arg)
 {
-    pm_power_button(((struct machine *)arg)->pm);
+    struct machine *m = (struct machine *)arg;
+
+    pm_power_button(m->pm);
+    loop_post(m->main, &m->powered);
+}
+
+static void power_tell(void *arg)
+{
+    control_event(((struct machine *)arg)->control, "POWERDOWN", NULL);
 }
 
 static const struct con_tty_key console_keys[] = {
@@ -143,13 +170,10 @@ static void signal_ready(void *arg, uint32_t events)
 
     (void)events;
     while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
-        if (info.ssi_signo != SIGUSR1) {
+        if (info.ssi_signo == SIGUSR1)
+            machine_power_button(m);
+        else
             wish(m, WISH_QUIT);
-            continue;
-        }
-        loop_lock(m->io);
-        pm_power_button(m->pm);
-        loop_unlock(m->io);
     }
 }
 
@@ -286,7 +310,36 @@ static int loops_make(struct machine *m, struct err *err)
     if (!m->io)
         return -EIO;
     m->wished = (struct loop_work){.fn = wish_seen, .arg = m};
+    m->powered = (struct loop_work){.fn = power_tell, .arg = m};
     return signals_open(m, err);
+}
+
+/* The control socket. Nobody asked for it: a machine without one is better than none. */
+static int control_make(struct machine *m, struct err *err)
+{
+    const struct config *config = m->config;
+    char pid[16], path[CONTROL_PATH_MAX];
+    const char *name = config->name ? config->name : pid;
+    struct err why;
+    int ret;
+
+    if (config->control && strcmp(config->control, "off") == 0)
+        return 0;
+    snprintf(pid, sizeof(pid), "%d", getpid());
+    if (config->control)
+        name = config->control;
+    ret = control_path(name, true, path, &why);
+    if (ret == 0)
+        m->control = control_new(m->main, path, machine_commands, m, &ret, &why);
+    if (ret == -EADDRINUSE && config->name && !config->control)
+        return err_set(err, EADDRINUSE,
+                       "a machine named %s runs already: give this one another --name",
+                       config->name);
+    if (ret < 0 && (config->name || config->control))
+        return err_set(err, -ret, "%s", why.text);
+    if (ret < 0)
+        log_msg(LOG_WARN, "no control socket: %s", why.text);
+    return 0;
 }
 
 static int vcpus_make(struct machine *m, struct err *err)
@@ -300,7 +353,7 @@ static int vcpus_make(struct machine *m, struct err *err)
 struct machine *machine_new(const struct config *config, struct err *err)
 {
     static int (*const step[])(struct machine *, struct err *) = {
-        loops_make, kvm_make, bus_make, platform_make, devices_make, vcpus_make,
+        loops_make, control_make, kvm_make, bus_make, platform_make, devices_make, vcpus_make,
     };
     struct machine *m = calloc(1, sizeof(*m));
 
@@ -378,20 +431,34 @@ static enum wish wish_wait(struct machine *m)
 }
 
 /* true: the machine goes on, restarted. */
-static bool machine_restart(struct machine *m, enum machine_end *end, struct err *err)
+static bool machine_restart(struct machine *m, enum wish what, enum machine_end *end,
+                            struct err *err)
 {
-    if (m->config->no_reboot) {
+    if (m->config->no_reboot && what == WISH_RESET) {
         *end = panic_watch_seen(&m->panic) ? MACHINE_CRASHED : MACHINE_OFF;
         log_msg(LOG_INFO, "the guest asked for a restart%s; ending (--no-reboot)",
                 *end == MACHINE_CRASHED ? " after a panic" : "");
         return false;
     }
-    log_msg(LOG_INFO, "the guest restarts the machine");
+    log_msg(LOG_INFO, "%s restarts the machine", what == WISH_RESET ? "the guest" : "the user");
     if (machine_reset(m, err) < 0) {
         *end = MACHINE_FAILED;
         return false;
     }
     return true;
+}
+
+static void wish_tell(struct machine *m, enum wish what)
+{
+    json_t *data;
+
+    if (!m->control || !wish_event[what].event)
+        return;
+    data =
+        json_pack("{s:b,s:s}", "guest", wish_event[what].guest, "reason", wish_event[what].reason);
+    loop_lock(m->main);
+    control_event(m->control, wish_event[what].event, data);
+    loop_unlock(m->main);
 }
 
 static enum machine_end machine_loop(struct machine *m, struct err *err)
@@ -401,20 +468,24 @@ static enum machine_end machine_loop(struct machine *m, struct err *err)
     for (;;) {
         enum wish what;
 
-        vcpus_resume(m->vcpus);
+        if (!m->halted)
+            vcpus_resume(m->vcpus);
         what = wish_wait(m);
         vcpus_pause(m->vcpus);
         what = (enum wish)atomic_exchange(&m->wish, WISH_NONE); /* paused: no more will come */
+        wish_tell(m, what);
         switch (what) {
         case WISH_OFF:
             log_msg(LOG_INFO, "the guest switched the machine off");
             return MACHINE_OFF;
         case WISH_QUIT:
+        case WISH_SOCKET:
             return MACHINE_OFF;
         case WISH_CRASHED:
             return MACHINE_CRASHED;
         case WISH_RESET:
-            if (!machine_restart(m, &end, err))
+        case WISH_RESTART:
+            if (!machine_restart(m, what, &end, err))
                 return end;
             break;
         case WISH_NONE:
@@ -435,12 +506,66 @@ enum machine_end machine_run(struct machine *m, struct err *err)
     return end;
 }
 
+/* ---- for the control socket ---- */
+
+const struct config *machine_config(const struct machine *m)
+{
+    return m->config;
+}
+
+const struct parts *machine_parts(const struct machine *m)
+{
+    return &m->parts;
+}
+
+struct control *machine_control(const struct machine *m)
+{
+    return m->control;
+}
+
+bool machine_halted(const struct machine *m)
+{
+    return m->halted;
+}
+
+void machine_halt(struct machine *m)
+{
+    m->halted = true;
+    vcpus_pause(m->vcpus);
+}
+
+/* A wish that waits is looked at first: its turn of machine_loop() lets them run. */
+void machine_continue(struct machine *m)
+{
+    m->halted = false;
+    if (atomic_load(&m->wish) == WISH_NONE)
+        vcpus_resume(m->vcpus);
+}
+
+void machine_power_button(struct machine *m)
+{
+    loop_lock(m->io);
+    key_power(m);
+    loop_unlock(m->io);
+}
+
+void machine_restart_ask(struct machine *m)
+{
+    wish(m, WISH_RESTART);
+}
+
+void machine_quit_ask(struct machine *m)
+{
+    wish(m, WISH_SOCKET);
+}
+
 /* ---- the end ---- */
 
 void machine_free(struct machine *m)
 {
     if (!m)
         return;
+    control_free(m->control);
     if (m->io)
         loop_stop(m->io); /* first: keys that it reads stop vCPUs */
     vcpus_free(m->vcpus);

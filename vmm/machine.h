@@ -8,8 +8,10 @@
 
 #include "vmm/base/err.h"
 #include "vmm/config.h"
+#include "vmm/parts.h"
 
 struct machine;
+struct control;
 
 /* How a run ended, as the process's exit status. */
 enum machine_end {
@@ -30,5 +32,24 @@ enum machine_end machine_run(struct machine *machine, struct err *err);
 
 /* Stop all threads, put the terminal back, close everything. NULL is fine. */
 void machine_free(struct machine *machine);
+
+/* ---- for commands: on the main loop ---- */
+
+const struct config *machine_config(const struct machine *machine);
+const struct parts *machine_parts(const struct machine *machine);
+/* For events; NULL: there is none, which control_event() takes. */
+struct control *machine_control(const struct machine *machine);
+
+/* Stop all vCPUs until machine_continue(), across restarts; I/O that is under way ends. */
+void machine_halt(struct machine *machine);
+void machine_continue(struct machine *machine);
+bool machine_halted(const struct machine *machine);
+
+/* As a PC's button: the guest decides what it means. */
+void machine_power_button(struct machine *machine);
+
+/* Soon, by machine_run(). --no-reboot is about the guest's wishes, not the user's. */
+void machine_restart_ask(struct machine *machine);
+void machine_quit_ask(struct machine *machine);
 
 #endif

@@ -12,6 +12,7 @@
 #include "vmm/base/opts.h"
 #include "vmm/bootfiles.h"
 #include "vmm/config.h"
+#include "vmm/ctl.h"
 #include "vmm/machine.h"
 
 struct verb {
@@ -38,6 +39,8 @@ static void help_print(FILE *to)
         fprintf(to, "\nWords of %s, %s:\n", g->option, g->where);
         opts_help(g->words, to);
     }
+    fputs("\nCommands of vmm ctl:\n", to);
+    ctl_help(to);
     fputs(
         "\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
         "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
@@ -62,6 +65,8 @@ static void man_print(FILE *to)
         fprintf(to, ".SH WORDS OF \\-\\-%s\n", g->option + 2);
         opts_man(g->words, to);
     }
+    fputs(".SH COMMANDS OF CTL\n", to);
+    ctl_man(to);
     fputs(".SH KEYS\nOn a terminal, Ctrl\\-A x ends the machine, Ctrl\\-A p presses its power "
           "button, Ctrl\\-A h lists the keys, Ctrl\\-A Ctrl\\-A sends the character itself.\n"
           ".SH SIGNALS\nSIGUSR1 presses the power button. SIGTERM, SIGINT and SIGHUP end the "
@@ -139,6 +144,11 @@ static const struct verb verbs[] = {
     {"run", "[OPTIONS]", "boot a machine and run it until it ends", verb_run},
     {"boot-info", "IMAGE", "print which kernel, initrd and command line an image would boot with",
      verb_boot_info},
+    {"list", "[--json]", "print this user's machines that run", list_main},
+    {"ctl", "[--json] NAME COMMAND [ARGS]",
+     "tell a running machine something; NAME is its --name, or its process number if it has none, "
+     "or the path of its --control socket",
+     ctl_main},
     {"version", "", "print the version", verb_version},
     {"help", "[--man]", "print this, or the source of the manual page", verb_help},
     {NULL, NULL, NULL, NULL},

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns what people type after `vmm ctl` and what they read afterwards. Refuses to know what a
+ * machine is: it only talks to one.
+ */
+#include "vmm/ctl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/base/err.h"
+#include "vmm/control-client.h"
+#include "vmm/control-path.h"
+
+enum { ASK_SECONDS = 30, LIST_SECONDS = 2, STATUS_FAILED = 1, HELP_COLUMN = 24 };
+
+static int fail(const struct err *err)
+{
+    log_msg(LOG_ERROR, "%s", err->text);
+    return STATUS_FAILED;
+}
+
+/* ---- what is printed for people ---- */
+
+static void print_status(const json_t *ret)
+{
+    puts(json_string_value(json_object_get(ret, "status")));
+}
+
+/* ---- commands ---- */
+
+struct ctl_command {
+    const char *word, *args, *help;
+    const char *execute;
+    unsigned min, max; /* words behind it */
+    int (*fill)(char *const *word, unsigned n, json_t *args, struct err *err);
+    void (*print)(const json_t *ret); /* NULL: nothing to say */
+};
+
+static const struct ctl_command commands[] = {
+    {"status", "", "print whether it is running or paused", "query-status", 0, 0, NULL,
+     print_status},
+    {"stop", "", "pause it: no processor runs until 'cont'", "stop", 0, 0, NULL, NULL},
+    {"cont", "", "let it run on", "cont", 0, 0, NULL, NULL},
+    {"powerdown", "", "press its power button; the guest decides what that means",
+     "system_powerdown", 0, 0, NULL, NULL},
+    {"reset", "", "restart it at once, as with a reset button", "system_reset", 0, 0, NULL, NULL},
+    {"quit", "", "end it at once, as if its plug were pulled", "quit", 0, 0, NULL, NULL},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};
+
+void ctl_help(FILE *to)
+{
+    for (const struct ctl_command *c = commands; c->word; c++)
+        fprintf(to, "  %s%s%-*s %s\n", c->word, c->args[0] ? " " : "",
+                HELP_COLUMN - (int)strlen(c->word) - (c->args[0] != 0), c->args, c->help);
+}
+
+void ctl_man(FILE *to)
+{
+    for (const struct ctl_command *c = commands; c->word; c++)
+        fprintf(to, ".TP\n.B %s\n.I %s\n%s.\n", c->word, c->args, c->help);
+}
+
+static const struct ctl_command *command_find(const char *word)
+{
+    for (const struct ctl_command *c = commands; c->word; c++)
+        if (strcmp(c->word, word) == 0)
+            return c;
+    return NULL;
+}
+
+static int command_unknown(const char *word, struct err *err)
+{
+    char list[200] = "";
+    size_t n = 0;
+
+    for (const struct ctl_command *c = commands; c->word && n < sizeof(list); c++)
+        n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", c->word);
+    return err_set(err, EINVAL, "unknown command '%s'; there are %s", word, list);
+}
+
+/* Take --json out of the words. */
+static bool json_wanted(int *argc, char **argv)
+{
+    int to = 1;
+    const int before = *argc;
+
+    for (int i = 1; i < *argc; i++)
+        if (strcmp(argv[i], "--json") != 0)
+            argv[to++] = argv[i];
+    *argc = to;
+    return to < before;
+}
+
+static int connect_by_name(const char *name, struct control_client *client, struct err *err)
+{
+    char path[CONTROL_PATH_MAX];
+    int ret = control_path(name, false, path, err);
+
+    if (ret == 0)
+        ret = control_client_open(client, path, ASK_SECONDS, err);
+    if (ret == -ENOENT || ret == -ECONNREFUSED)
+        return err_set(err, ENOENT, "no machine '%s' runs; 'vmm list' shows those that do", name);
+    return ret;
+}
+
+static int command_run(const struct ctl_command *c, const char *name, char *const *word, unsigned n,
+                       bool raw, struct err *err)
+{
+    struct control_client client;
+    json_t *args = json_object(), *ret = NULL;
+    int got = args ? 0 : err_errno(err, ENOMEM, "%s", c->word);
+
+    if (got == 0 && c->fill)
+        got = c->fill(word, n, args, err);
+    if (got < 0)
+        goto out;
+    got = connect_by_name(name, &client, err);
+    if (got < 0)
+        goto out;
+    ret = control_client_ask(&client, c->execute, args, err);
+    control_client_close(&client);
+    if (!ret) {
+        got = -EIO;
+        goto out;
+    }
+    if (raw) {
+        json_dumpf(ret, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else if (c->print) {
+        c->print(ret);
+    }
+out:
+    json_decref(ret);
+    json_decref(args);
+    return got;
+}
+
+int ctl_main(int argc, char **argv)
+{
+    const bool raw = json_wanted(&argc, argv);
+    const struct ctl_command *c;
+    struct err err = {""};
+    unsigned n;
+
+    if (argc < 3) {
+        err_set(&err, EINVAL, "usage: vmm ctl [--json] NAME COMMAND; see 'vmm help'");
+        return fail(&err);
+    }
+    c = command_find(argv[2]);
+    if (!c) {
+        command_unknown(argv[2], &err);
+        return fail(&err);
+    }
+    n = (unsigned)argc - 3;
+    if (n < c->min || n > c->max) {
+        err_set(&err, EINVAL, "usage: vmm ctl NAME %s%s%s", c->word, c->args[0] ? " " : "",
+                c->args);
+        return fail(&err);
+    }
+    return command_run(c, argv[1], argv + 3, n, raw, &err) < 0 ? fail(&err) : 0;
+}
+
+/* ---- list ---- */
+
+/* One row, or NULL: nobody lives there. */
+static json_t *machine_row(const char *dir, const char *name)
+{
+    char path[CONTROL_PATH_MAX];
+    struct control_client client;
+    json_t *status, *row;
+    struct err err;
+
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path) ||
+        control_client_open(&client, path, LIST_SECONDS, &err) == -ECONNREFUSED)
+        return NULL;
+    status = control_client_ask(&client, "query-status", NULL, &err);
+    row = json_pack("{s:s,s:i,s:s,s:s}", "name", name, "pid", control_client_pid(&client), "status",
+                    status ? json_string_value(json_object_get(status, "status")) : "hung",
+                    "socket", path);
+    json_decref(status);
+    control_client_close(&client);
+    return row;
+}
+
+static int is_socket(const struct dirent *entry)
+{
+    return entry->d_type == DT_SOCK || entry->d_type == DT_UNKNOWN;
+}
+
+static json_t *machines(struct err *err)
+{
+    char dir[CONTROL_PATH_MAX];
+    struct dirent **entry;
+    json_t *list = json_array();
+    int n, ret = control_dir(dir, false, err);
+
+    if (ret == -ENOENT)
+        return list; /* no machine ever ran */
+    n = ret < 0 ? ret : scandir(dir, &entry, is_socket, alphasort);
+    if (n < 0) {
+        if (ret == 0)
+            err_errno(err, errno, "%s", dir);
+        json_decref(list);
+        return NULL;
+    }
+    for (int i = 0; i < n; i++) {
+        json_t *row = machine_row(dir, entry[i]->d_name);
+
+        if (row)
+            json_array_append_new(list, row);
+        free(entry[i]);
+    }
+    free(entry);
+    return list;
+}
+
+static void machines_print(const json_t *list)
+{
+    size_t i;
+    json_t *row;
+
+    if (!json_array_size(list)) {
+        fputs("no machine runs\n", stderr);
+        return;
+    }
+    printf("%-24s %8s  %s\n", "NAME", "PID", "STATUS");
+    json_array_foreach((json_t *)list, i, row)
+    {
+        printf("%-24s %8" JSON_INTEGER_FORMAT "  %s\n",
+               json_string_value(json_object_get(row, "name")),
+               json_integer_value(json_object_get(row, "pid")),
+               json_string_value(json_object_get(row, "status")));
+    }
+}
+
+int list_main(int argc, char **argv)
+{
+    const bool raw = json_wanted(&argc, argv);
+    struct err err = {""};
+    json_t *list;
+
+    if (argc != 1) {
+        err_set(&err, EINVAL, "usage: vmm list [--json]");
+        return fail(&err);
+    }
+    list = machines(&err);
+    if (!list)
+        return fail(&err);
+    if (raw) {
+        json_dumpf(list, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        machines_print(list);
+    }
+    json_decref(list);
+    return 0;
+}

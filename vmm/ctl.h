@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmm ctl` and `vmm list`: the other end of control sockets. Both return an exit status. */
+#ifndef VMM_CTL_H
+#define VMM_CTL_H
+
+#include <stdio.h>
+
+/* argv[0] is the verb: "ctl [--json] NAME COMMAND [ARGS]", "list [--json]". */
+int ctl_main(int argc, char **argv);
+int list_main(int argc, char **argv);
+
+/* The commands of ctl, a line each; the same as rows of a manual page. */
+void ctl_help(FILE *to);
+void ctl_man(FILE *to);
+
+#endif
