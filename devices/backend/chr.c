@@ -81,10 +81,10 @@ static void put_failed(struct chr *chr, int code)
         chr->waiting = true;
         return;
     }
-    chr->gone = code == EPIPE;
+    chr->gone = code == EPIPE && !chr->has_peers;
     if (chr->gone)
         log_msg(LOG_INFO, "%s: the reader is gone, output is discarded from here on", chr->name);
-    else
+    else if (code != EPIPE)
         log_limited(&chr->limit, LOG_WARN, "%s: cannot write: %s; output is lost", chr->name,
                     strerror_r(code, why, sizeof(why)));
     ring_lose(chr, chr->used);
@@ -108,6 +108,11 @@ static void ring_flush(struct chr *chr, size_t max)
     }
 }
 
+static bool front_patient(const struct chr *chr)
+{
+    return chr->has_peers && chr->front && chr->front->patient;
+}
+
 static void flush_turn(struct chr *chr)
 {
     ring_flush(chr, TURN_BYTES);
@@ -115,7 +120,7 @@ static void flush_turn(struct chr *chr)
         flush_post(chr);
     if (chr->used <= low_mark(chr))
         front_release(chr);
-    if (chr->front_waits)
+    if (chr->front_waits && !front_patient(chr))
         timer_arm(chr, CHR_HOLD_MS * UINT64_C(1000000));
 }
 
@@ -132,7 +137,8 @@ static void timer_run(void *arg)
     struct chr *chr = (struct chr *)arg;
 
     chr->timer_armed = false;
-    if (chr->front_waits && clock_ns() - chr->held_ns >= CHR_HOLD_MS * UINT64_C(1000000)) {
+    if (chr->front_waits && !front_patient(chr) &&
+        clock_ns() - chr->held_ns >= CHR_HOLD_MS * UINT64_C(1000000)) {
         chr->stalled = true;
         front_release(chr);
     }
@@ -204,7 +210,7 @@ void chr_write(struct chr *chr, const void *data, size_t len)
         return;
     if (chr->tap)
         chr->tap(chr->tap_arg, data, len);
-    if (chr->gone) {
+    if (chr->gone || chr->closed) {
         chr->lost += len;
         return;
     }
@@ -239,6 +245,28 @@ void chr_put_ready(struct chr *chr)
 {
     chr->waiting = false;
     flush_turn(chr);
+}
+
+bool chr_is_open(const struct chr *chr)
+{
+    return !chr || !chr->closed;
+}
+
+void chr_set_open(struct chr *chr, bool open)
+{
+    const bool first = !chr->has_peers;
+
+    if (chr->closed == !open && !first)
+        return;
+    chr->has_peers = true;
+    chr->closed = !open;
+    chr->waiting = false;
+    chr->stalled = false;
+    if (!open)
+        ring_lose(chr, chr->used);
+    if (!first && chr->front && chr->front->opened)
+        chr->front->opened(chr->front_arg);
+    front_release(chr);
 }
 
 void chr_more(struct chr *chr)

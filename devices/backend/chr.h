@@ -51,6 +51,10 @@ struct chr_front {
     void (*resized)(void *arg);
     /* chr_busy() said true before; it is false now. */
     void (*writable)(void *arg);
+    /* chr_is_open() answers something new. */
+    void (*opened)(void *arg);
+    /* Rather waits than loses output, for as long as a peer is there (chr_set_open()). */
+    bool patient;
 };
 
 /* Embedded in back ends; chr.c's inside. */
@@ -69,6 +73,8 @@ struct chr {
     bool gone;        /* put said -EPIPE */
     bool front_waits; /* for writable() */
     bool stalled;     /* held the front end long enough: drop instead */
+    bool has_peers;   /* others come and go: chr_set_open() tells */
+    bool closed;      /* none of them is there */
     uint64_t held_ns; /* since when it waits */
     uint64_t lost;    /* bytes */
     void (*tap)(void *arg, const void *data, size_t len); /* sees all output; NULL: nobody */
@@ -101,6 +107,9 @@ bool chr_busy(struct chr *chr);
 /* room() grew. */
 void chr_more(struct chr *chr);
 
+/* Is anybody there? Always, unless the back end is one that others come to. */
+bool chr_is_open(const struct chr *chr);
+
 bool chr_get_size(struct chr *chr, struct chr_size *size);
 
 /* Output bytes that nobody got. */
@@ -128,6 +137,13 @@ void chr_done(struct chr *chr);
 
 /* put() may be tried again. */
 void chr_put_ready(struct chr *chr);
+
+/*
+ * For back ends that a peer comes to and leaves again; the first call, before a front end is there,
+ * says that this is one. While it is closed output is dropped and counted. From dispatch only: the
+ * front end is told. put() may say -EPIPE, which means these bytes only.
+ */
+void chr_set_open(struct chr *chr, bool open);
 
 size_t chr_room(const struct chr *chr);
 /* len at most chr_room(). */
