@@ -1,11 +1,61 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns the words of --console: what the terminal is connected to.
+ * Owns the words of --console and --port: which character streams a machine has and where on the
+ * host they go.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "vmm/base/bits.h"
 #include "vmm/config-internal.h"
+
+static const char stream_list[] = "tty, pty, socket:PATH, file:PATH, null";
+
+static const struct {
+    const char *word;
+    bool path;
+} streams[] = {
+    [CONFIG_TTY] = {"tty", false},       [CONFIG_PTY] = {"pty", false},
+    [CONFIG_SOCKET] = {"socket:", true}, [CONFIG_FILE] = {"file:", true},
+    [CONFIG_NULL] = {"null", false},
+};
+
+/* The row that value names, or -1. */
+static int stream_kind(const char *value)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(streams); i++) {
+        const size_t len = strlen(streams[i].word);
+
+        if (strncmp(value, streams[i].word, len) == 0 && (streams[i].path || !value[len]))
+            return (int)i;
+    }
+    return -1;
+}
+
+static int stream_set(struct config_stream *to, const char *value, struct err *err)
+{
+    const int i = stream_kind(value);
+    const char *path;
+
+    if (i < 0)
+        return err_set(err, EINVAL, "'%s' is not one of %s", value, stream_list);
+    *to = (struct config_stream){.kind = (enum config_stream_kind)i};
+    if (!streams[i].path)
+        return 0;
+    path = value + strlen(streams[i].word);
+    if (!*path)
+        return err_set(err, EINVAL, "'%s' needs a path behind the colon", value);
+    to->path = strdup(path);
+    return to->path ? 0 : err_errno(err, ENOMEM, "%s", value);
+}
+
+/* ---- --console ---- */
+
+static int console_to(void *conf, const char *value, struct err *err)
+{
+    return stream_set(&((struct config *)conf)->console_to, value, err);
+}
 
 static int console_interface(void *conf, const char *value, struct err *err)
 {
@@ -13,6 +63,10 @@ static int console_interface(void *conf, const char *value, struct err *err)
 }
 
 const struct opt config_console_opts[] = {
+    {"to", "tty|pty|socket:PATH|file:PATH|null",
+     "where it goes: the terminal (the default), a new pseudo terminal whose path is printed, a "
+     "socket for one client at a time, the end of a file, nowhere",
+     console_to, false},
     {"interface", "modern|transitional|legacy", "the virtio interfaces of hvc0, as for --disk",
      console_interface, false},
     {NULL, NULL, NULL, NULL, false},
@@ -24,7 +78,7 @@ int config_console(void *conf, const char *value, struct err *err)
     struct config *config = (struct config *)conf;
     char word[16];
     const char *rest;
-    int i;
+    int i, ret;
 
     if (opts_first(value, word, sizeof(word), &rest) < 0)
         return err_set(err, EINVAL, "'%s' is not one of serial, virtio", value);
@@ -32,9 +86,8 @@ int config_console(void *conf, const char *value, struct err *err)
     if (i < 0)
         return i;
     config->console = (enum config_console)i;
-    if (!rest)
-        return 0;
-    if (i != CONSOLE_VIRTIO)
-        return err_set(err, EINVAL, "only virtio takes further words");
-    return opts_parse_list(config_console_opts, "virtio", rest, config, err);
+    ret = rest ? opts_parse_list(config_console_opts, words[i], rest, config, err) : 0;
+    if (ret == 0 && i != CONSOLE_VIRTIO && config->console_interface[0])
+        return err_set(err, EINVAL, "only virtio has an interface to choose");
+    return ret;
 }

@@ -13,6 +13,7 @@
 
 #define MEM_DEFAULT (512 * MIB)
 #define MEM_MIN     (64 * MIB)
+#define RNG_RATE    (16 * MIB) /* more than guests need, and no burden on the host */
 
 /* ---- for the files of options ---- */
 
@@ -141,10 +142,12 @@ const struct opt config_run_opts[] = {
      "given; may be repeated; a comma in FILE is written twice",
      config_disk, true},
     {"--net", "none", "no network device (there is none in this version yet)", config_net, false},
-    {"--console", "serial|virtio[,interface=WORD]",
-     "what the terminal is connected to: the serial port ttyS0 (default) or the virtio console "
-     "hvc0",
+    {"--console", "serial|virtio[,to=WHERE][,interface=WORD]",
+     "the console that the guest's kernel uses: the serial port ttyS0 (default) or the virtio "
+     "console hvc0; on the terminal unless to= says something else",
      config_console, false},
+    {"--rng", "none|[source=FILE][,rate=SIZE][,interface=WORD]",
+     "the source of random numbers that the guest has; none: it has none", config_rng, false},
     {"--kernel", "FILE",
      "boot this kernel (bzImage, or ELF with a PVH entry) instead of the disk's", opt_kernel,
      false},
@@ -172,7 +175,8 @@ const struct opt config_run_opts[] = {
 
 const struct config_group config_groups[] = {
     {"--disk", "behind the file", config_disk_opts},
-    {"--console", "behind virtio", config_console_opts},
+    {"--console", "behind the first", config_console_opts},
+    {"--rng", "in any order", config_rng_opts},
     {NULL, NULL, NULL},
 };
 
@@ -195,7 +199,8 @@ int config_parse(struct config *config, int argc, char *const *argv, struct err 
 {
     int ret;
 
-    *config = (struct config){.mem = MEM_DEFAULT, .cpus = 1, .log = LOG_WARN};
+    *config =
+        (struct config){.mem = MEM_DEFAULT, .cpus = 1, .log = LOG_WARN, .rng = {.rate = RNG_RATE}};
     ret = opts_parse(config_run_opts, argc, argv, config, NULL, err);
     return ret < 0 ? ret : config_check(config, err);
 }
@@ -205,6 +210,8 @@ void config_free(struct config *config)
     for (unsigned i = 0; i < config->n_disks; i++)
         free(config->disk[i].path);
     free(config->disk);
+    free(config->console_to.path);
+    free(config->rng.source);
     config->disk = NULL;
     config->n_disks = 0;
 }

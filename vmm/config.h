@@ -16,6 +16,21 @@ enum { CONFIG_SERIAL_MAX = 20, CONFIG_NAME_MAX = 64, CONFIG_WORD_MAX = 15 };
 
 enum config_console { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 
+/* Where a character stream goes on the host. */
+enum config_stream_kind { CONFIG_TTY, CONFIG_PTY, CONFIG_SOCKET, CONFIG_FILE, CONFIG_NULL };
+
+struct config_stream {
+    enum config_stream_kind kind;
+    char *path; /* of sockets and files, else NULL */
+};
+
+struct config_rng {
+    bool none;
+    char *source;                        /* NULL: the host's kernel */
+    uint64_t rate;                       /* bytes a second, 0: as they come */
+    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+};
+
 struct config_disk {
     char *path;
     bool read_only;
@@ -29,9 +44,11 @@ struct config {
     struct config_disk *disk;
     unsigned n_disks;
     enum config_console console;
+    struct config_stream console_to;
     char console_interface[CONFIG_WORD_MAX + 1]; /* "": the default */
-    const char *kernel, *initrd, *append;        /* NULL: not given */
-    uint64_t mem;                                /* bytes */
+    struct config_rng rng;
+    const char *kernel, *initrd, *append; /* NULL: not given */
+    uint64_t mem;                         /* bytes */
     unsigned cpus;
     bool modern_only;
     bool snapshot; /* every disk */
@@ -45,7 +62,9 @@ struct config {
 extern const struct opt config_run_opts[];
 /* Words of --disk behind the file; conf is a struct config_disk. */
 extern const struct opt config_disk_opts[];
-/* Words of --console behind "virtio"; conf is a struct config. */
+/* Words of --rng; conf is a struct config. */
+extern const struct opt config_rng_opts[];
+/* Words of --console behind the first; conf is a struct config. */
 extern const struct opt config_console_opts[];
 
 /* All tables of words, for help and manual page; ends with a NULL option. */

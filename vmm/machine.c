@@ -39,6 +39,7 @@
 #include "vmm/irqchip.h"
 #include "vmm/kvm.h"
 #include "vmm/panic.h"
+#include "vmm/streams.h"
 #include "vmm/parts.h"
 #include "vmm/vcpu.h"
 
@@ -268,7 +269,7 @@ static int platform_make(struct machine *m, struct err *err)
     };
     struct serial_config serial = {.port = b->serial.port, .gsi = b->serial.gsi};
 
-    m->chr = con_tty_new(m->io, &tty, err);
+    m->chr = stream_open(&m->config->console_to, "console", m->io, &tty, err);
     if (!m->chr)
         return -EIO;
     chr_set_tap(m->chr, panic_watch_feed, &m->panic);

@@ -107,10 +107,20 @@ static int console_make(struct parts *parts, struct err *err)
 
 static int rng_make(struct parts *parts, struct err *err)
 {
-    const struct vinterfaces *ifs = part_interfaces(parts, "", &rng_type, err);
-    struct part *part = ifs ? part_add(parts, "rng", 0, parts->env.io, err) : NULL;
+    const struct config_rng *c = &parts->env.config->rng;
+    struct rng_conf conf = {.rate = c->rate};
+    const struct vinterfaces *ifs;
+    struct part *part;
 
-    return part ? part_plug(parts, part, &rng_type, NULL, ifs, err) : -EIO;
+    if (c->none)
+        return 0;
+    ifs = part_interfaces(parts, c->interface, &rng_type, err);
+    part = ifs ? part_add(parts, "rng", 0, parts->env.io, err) : NULL;
+    if (part)
+        conf.source = entropy_open(c->source, part->loop, err);
+    if (!conf.source)
+        return -EIO;
+    return part_plug(parts, part, &rng_type, &conf, ifs, err);
 }
 
 /* In the order of their places on the bus. */

@@ -11,6 +11,7 @@
 
 #include "devices/backend/con-fd.h"
 #include "devices/backend/con-files.h"
+#include "devices/backend/con-stream.h"
 #include "vmm/base/bits.h"
 
 struct con_file {
@@ -66,6 +67,7 @@ struct chr *con_file_new(struct loop *loop, const char *name, const char *path, 
         return NULL;
     }
     f->io.fd = -1;
+    con_stream_no_sigpipe();
     snprintf(f->name, sizeof(f->name), "%s", name);
     if (chr_init(&f->chr, f->name, &file_ops, loop, 0, err) < 0 || file_open(f, path, err) < 0) {
         file_close(&f->chr);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -36,6 +37,15 @@ static struct con_stream stream_reopen(int fd, bool write, bool tty)
     if (own < 0)
         return stream_dup(fd, CON_STREAM_SHARED, tty);
     return (struct con_stream){.fd = own, .kind = CON_STREAM_OWN, .tty = tty};
+}
+
+void con_stream_no_sigpipe(void)
+{
+    struct sigaction act;
+
+    sigaction(SIGPIPE, NULL, &act);
+    if (!(act.sa_flags & SA_SIGINFO) && act.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
 }
 
 struct con_stream con_stream_open(int fd, bool write)

@@ -35,4 +35,8 @@ int64_t con_stream_read(const struct con_stream *s, void *to, size_t len);
 /* Bytes, -EAGAIN, -EPIPE when nobody can read any more, or another -errno. */
 int64_t con_stream_write(const struct con_stream *s, const void *from, size_t len);
 
+/* Let writes to pipes without a reader fail instead of ending the process, unless somebody has seen
+ * to that already. Before threads start. */
+void con_stream_no_sigpipe(void);
+
 #endif

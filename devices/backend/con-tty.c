@@ -7,7 +7,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,15 +357,6 @@ static int tty_open(struct con_tty *t, struct loop *loop, struct err *err)
     return mode_open(t, err);
 }
 
-static void sigpipe_ignore(void)
-{
-    struct sigaction act;
-
-    sigaction(SIGPIPE, NULL, &act);
-    if (!(act.sa_flags & SA_SIGINFO) && act.sa_handler == SIG_DFL)
-        signal(SIGPIPE, SIG_IGN);
-}
-
 struct chr *con_tty_new(struct loop *loop, const struct con_tty_config *config, struct err *err)
 {
     struct con_tty *t = calloc(1, sizeof(*t));
@@ -381,7 +371,7 @@ struct chr *con_tty_new(struct loop *loop, const struct con_tty_config *config, 
     t->pump = (struct loop_work){.fn = in_pump, .arg = t};
     t->in = con_stream_open(config->in_fd, false);
     t->out = con_stream_open(config->out_fd, true);
-    sigpipe_ignore();
+    con_stream_no_sigpipe();
     if (chr_init(&t->chr, "console", &tty_ops, loop, 0, err) < 0 || tty_open(t, loop, err) < 0) {
         tty_close(&t->chr);
         return NULL;

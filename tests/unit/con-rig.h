@@ -58,8 +58,11 @@ static inline void front_writable(void *arg)
     ((struct rig *)arg)->writables++;
 }
 
-static const struct chr_front front = {front_room, front_input, front_break, front_resized,
-                                       front_writable};
+static const struct chr_front front = {.room = front_room,
+                                       .input = front_input,
+                                       .line_break = front_break,
+                                       .resized = front_resized,
+                                       .writable = front_writable};
 
 static inline void on_quit(void *arg)
 {
