@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -52,6 +53,7 @@ static int open_error(const struct blk_open *o, bool writes, int code, struct er
 static int image_open(const struct blk_open *o, bool writes, struct stat *st, struct err *err)
 {
     int flags = (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const int direct = o->cache == BLK_CACHE_DIRECT ? O_DIRECT : 0;
     int fd, ret;
 
     if (stat(o->path, st) < 0)
@@ -61,12 +63,15 @@ static int image_open(const struct blk_open *o, bool writes, struct stat *st, st
         return ret;
     if (writes && S_ISBLK(st->st_mode))
         flags |= O_EXCL; /* not one that the host has mounted */
-    fd = open(o->path, flags);
+    fd = open(o->path, flags | direct);
+    if (fd < 0 && errno == EINVAL && direct)
+        return err_set(err, EINVAL,
+                       "disk %s: its file system has no direct I/O; use cache=writeback", o->path);
     if (fd < 0)
         return open_error(o, writes, errno, err);
     /* What the name stands for may have changed since; and io_uring does not wait where the file
      * says that nobody shall. */
-    ret = fstat(fd, st) < 0 || fcntl(fd, F_SETFL, flags & O_ACCMODE) < 0
+    ret = fstat(fd, st) < 0 || fcntl(fd, F_SETFL, (flags & O_ACCMODE) | direct) < 0
               ? open_error(o, false, errno, err)
               : kind_check(o->path, st, err);
     if (ret) {
@@ -98,12 +103,15 @@ static int image_lock(int fd, const char *path, bool writes, struct err *err)
     return err_set(err, EBUSY, "disk %s is being written by another process: no shared lock", path);
 }
 
-static int image_size(int fd, const char *path, const struct stat *st, uint64_t *size,
-                      struct err *err)
+static int image_size(int fd, const char *path, uint64_t *size, struct err *err)
 {
-    uint64_t bytes = (uint64_t)st->st_size;
+    struct stat st;
+    uint64_t bytes;
 
-    if (S_ISBLK(st->st_mode) && ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+    if (fstat(fd, &st) < 0)
+        return err_errno(err, errno, "cannot get the size of disk %s", path);
+    bytes = (uint64_t)st.st_size;
+    if (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, &bytes) < 0)
         return err_errno(err, errno, "cannot get the size of disk %s", path);
     *size = bytes - bytes % BLK_SECTOR;
     if (!*size)
@@ -139,6 +147,20 @@ static int engine_open(struct blk_backend *be, const struct blk_engine *engine, 
     return be->engine->open(be, err);
 }
 
+/* Unaligned transfers of an image with large direct blocks: the same file, by its descriptor. */
+static int plain_open(struct blk_backend *be, bool writes, struct err *err)
+{
+    char path[64];
+
+    if (!be->direct || be->limits.logical == BLK_SECTOR)
+        return 0;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", be->fd[BLK_IMAGE]);
+    be->fd[BLK_PLAIN] = open(path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    if (be->fd[BLK_PLAIN] >= 0)
+        return 0;
+    return err_errno(err, errno, "cannot open disk %s once more (by %s)", be->path, path);
+}
+
 static int backend_fill(struct blk_backend *be, const struct blk_open *o, struct err *err)
 {
     bool writes = !o->read_only && !o->snapshot;
@@ -149,11 +171,15 @@ static int backend_fill(struct blk_backend *be, const struct blk_open *o, struct
         return ret;
     be->fd[BLK_IMAGE] = ret;
     be->read_only = o->read_only;
+    be->device = S_ISBLK(st.st_mode);
+    be->direct = o->cache == BLK_CACHE_DIRECT;
+    be->unsafe = o->cache == BLK_CACHE_UNSAFE;
+    be->no_discard = o->no_discard;
     ret = writes ? device_check(ret, o, &st, err) : 0;
     if (!ret)
         ret = image_lock(be->fd[BLK_IMAGE], o->path, writes, err);
     if (!ret)
-        ret = image_size(be->fd[BLK_IMAGE], o->path, &st, &be->size, err);
+        ret = image_size(be->fd[BLK_IMAGE], o->path, &be->size, err);
     if (ret)
         return ret;
     if (o->snapshot && !o->read_only) {
@@ -161,12 +187,16 @@ static int backend_fill(struct blk_backend *be, const struct blk_open *o, struct
         if (!be->overlay)
             return -EIO;
     }
-    return engine_open(be, o->engine, err);
+    blk_limits_get(be);
+    ret = plain_open(be, writes, err);
+    return ret ? ret : engine_open(be, o->engine, err);
 }
 
 static void backend_free(struct blk_backend *be)
 {
     blk_overlay_free(be->overlay);
+    if (be->fd[BLK_PLAIN] >= 0)
+        close(be->fd[BLK_PLAIN]);
     if (be->fd[BLK_IMAGE] >= 0)
         close(be->fd[BLK_IMAGE]);
     free(be->path);
@@ -183,7 +213,7 @@ static int open_once(const struct blk_open *o, struct loop *loop, struct blk_bac
         return err_errno(err, ENOMEM, "disk %s", o->path);
     blk_init(be);
     be->loop = loop;
-    be->fd[BLK_IMAGE] = be->fd[BLK_TEMP] = -1;
+    be->fd[BLK_IMAGE] = be->fd[BLK_TEMP] = be->fd[BLK_PLAIN] = -1;
     be->path = strdup(o->path);
     ret = be->path ? backend_fill(be, o, err) : err_errno(err, ENOMEM, "disk %s", o->path);
     if (ret) {
@@ -222,4 +252,18 @@ void blk_backend_close(struct blk_backend *be)
     if (be->errors > 1)
         log_msg(LOG_ERROR, "%s: %" PRIu64 " requests failed in all", be->path, be->errors);
     backend_free(be);
+}
+
+int blk_backend_resize(struct blk_backend *be, struct err *err)
+{
+    uint64_t size;
+    int ret = image_size(be->fd[BLK_IMAGE], be->path, &size, err);
+
+    if (ret < 0)
+        return ret;
+    ret = be->overlay ? blk_overlay_grow(be->overlay, size) : 0;
+    if (ret < 0)
+        return err_errno(err, -ret, "cannot make the snapshot of disk %s larger", be->path);
+    be->size = size;
+    return 0;
 }

@@ -3,7 +3,8 @@
  * Owns a snapshot's temporary file and the map of the sectors in it. Refuses to know of requests
  * and of the image underneath; does no I/O.
  *
- * The map is cut in chunks of 4 KiB, each for 16 MiB of the disk, made when first written to.
+ * The map is cut in chunks of 4 KiB, each for 16 MiB of the disk, made when first written to; one
+ * that is set all over stands for all that are.
  */
 #include "devices/backend/blk-overlay.h"
 
@@ -28,8 +29,11 @@ struct chunk {
 struct blk_overlay {
     int fd;
     uint64_t n_chunks;
-    struct chunk **chunk; /* NULL: nothing written there */
+    struct chunk **chunk; /* NULL: nothing written there; &full: everything */
 };
+
+/* Nothing is ever unset in a chunk, so that nobody writes to this one. */
+static struct chunk full = {{[0 ... CHUNK_WORDS - 1] = UINT64_MAX}};
 
 /* A file that has no name, or has lost it before anybody could open it. */
 static int temp_open(const char *dir)
@@ -80,12 +84,18 @@ struct blk_overlay *blk_overlay_new(uint64_t size, struct err *err)
     return NULL;
 }
 
+static void chunk_free(struct chunk *c)
+{
+    if (c != &full)
+        free(c);
+}
+
 void blk_overlay_free(struct blk_overlay *o)
 {
     if (!o)
         return;
     for (uint64_t i = 0; o->chunk && i < o->n_chunks; i++)
-        free(o->chunk[i]);
+        chunk_free(o->chunk[i]);
     free(o->chunk);
     if (o->fd >= 0)
         close(o->fd);
@@ -95,6 +105,25 @@ void blk_overlay_free(struct blk_overlay *o)
 int blk_overlay_fd(const struct blk_overlay *o)
 {
     return o->fd;
+}
+
+int blk_overlay_grow(struct blk_overlay *o, uint64_t size)
+{
+    const uint64_t n = (size / BLK_SECTOR + CHUNK_SECTORS - 1) / CHUNK_SECTORS;
+    struct chunk **more;
+
+    if (n <= o->n_chunks)
+        return 0;
+    if (ftruncate(o->fd, (off_t)size) < 0)
+        return -errno;
+    more = realloc(o->chunk, n * sizeof(*more));
+    if (!more)
+        return -ENOMEM;
+    for (uint64_t i = o->n_chunks; i < n; i++)
+        more[i] = NULL;
+    o->chunk = more;
+    o->n_chunks = n;
+    return 0;
 }
 
 /* The map's bits from sector on as far as they lie in one word, at bit 0; *n = how many. */
@@ -133,23 +162,49 @@ bool blk_overlay_run(const struct blk_overlay *o, uint64_t offset, uint64_t len,
     return state;
 }
 
-int blk_overlay_reserve(struct blk_overlay *o, uint64_t offset, uint64_t len)
+/* The part of [from, to), in sectors, that lies in chunk i: from *first on in it. */
+static unsigned chunk_part(uint64_t from, uint64_t to, uint64_t i, unsigned *first)
 {
-    uint64_t last = (offset + len - 1) / BLK_SECTOR / CHUNK_SECTORS;
+    const uint64_t start = i * CHUNK_SECTORS;
 
-    for (uint64_t i = offset / BLK_SECTOR / CHUNK_SECTORS; i <= last; i++) {
-        if (!o->chunk[i])
-            o->chunk[i] = calloc(1, sizeof(struct chunk));
+    *first = from > start ? (unsigned)(from - start) : 0;
+    return (unsigned)min_u64(to - start, CHUNK_SECTORS) - *first;
+}
+
+int blk_overlay_reserve(struct blk_overlay *o, uint64_t offset, uint64_t len, bool at_once)
+{
+    const uint64_t from = offset / BLK_SECTOR, to = (offset + len) / BLK_SECTOR;
+    unsigned first;
+
+    for (uint64_t i = from / CHUNK_SECTORS; i * CHUNK_SECTORS < to; i++) {
+        if (o->chunk[i] || (at_once && chunk_part(from, to, i, &first) == CHUNK_SECTORS))
+            continue;
+        o->chunk[i] = calloc(1, sizeof(struct chunk));
         if (!o->chunk[i])
             return -ENOMEM;
     }
     return 0;
 }
 
+static void chunk_mark(struct chunk *c, unsigned first, unsigned n)
+{
+    for (unsigned s = first; s < first + n; s++)
+        c->word[s / 64] |= BIT64(s % 64);
+}
+
 void blk_overlay_mark(struct blk_overlay *o, uint64_t offset, uint64_t len)
 {
-    uint64_t end = (offset + len) / BLK_SECTOR;
+    const uint64_t from = offset / BLK_SECTOR, to = (offset + len) / BLK_SECTOR;
+    unsigned first;
 
-    for (uint64_t s = offset / BLK_SECTOR; s < end; s++)
-        o->chunk[s / CHUNK_SECTORS]->word[s % CHUNK_SECTORS / 64] |= BIT64(s % 64);
+    for (uint64_t i = from / CHUNK_SECTORS; i * CHUNK_SECTORS < to; i++) {
+        const unsigned n = chunk_part(from, to, i, &first);
+
+        if (n == CHUNK_SECTORS) {
+            chunk_free(o->chunk[i]);
+            o->chunk[i] = &full;
+        } else if (o->chunk[i] != &full) {
+            chunk_mark(o->chunk[i], first, n);
+        }
+    }
 }

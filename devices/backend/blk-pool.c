@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns a few threads that carry out steps with plain system calls, for hosts that refuse io_uring.
- * Refuses to know what a step is part of.
+ * Owns a few threads that carry out steps with plain system calls, for hosts that refuse io_uring
+ * and for what io_uring cannot do. Refuses to know what a step is part of.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "devices/backend/blk-engine.h"
 
 enum { POOL_THREADS = 4, POOL_STACK = 256 * 1024 };
 
-struct pool {
+struct blk_pool {
     struct blk_backend *be;
     pthread_mutex_t lock; /* leaf: the lists, stop */
     pthread_cond_t cond;
@@ -26,24 +24,9 @@ struct pool {
     pthread_t thread[POOL_THREADS];
 };
 
-static int64_t step_run(const struct blk_backend *be, const struct blk_io *io)
-{
-    const struct blk_step *s = &io->step;
-    int fd = be->fd[s->file];
-    int64_t ret;
-
-    if (s->op == BLK_READ)
-        ret = preadv(fd, io->iov, (int)s->n_iov, (off_t)io->offset);
-    else if (s->op == BLK_WRITE)
-        ret = pwritev(fd, io->iov, (int)s->n_iov, (off_t)io->offset);
-    else
-        ret = fdatasync(fd);
-    return ret < 0 ? -errno : ret;
-}
-
 static void *pool_main(void *arg)
 {
-    struct pool *pool = (struct pool *)arg;
+    struct blk_pool *pool = (struct blk_pool *)arg;
     struct blk_io *io;
 
     pthread_mutex_lock(&pool->lock);
@@ -54,7 +37,7 @@ static void *pool_main(void *arg)
             continue;
         }
         pthread_mutex_unlock(&pool->lock);
-        io->step.result = step_run(pool->be, io);
+        io->step.result = blk_step_run(pool->be, io);
         pthread_mutex_lock(&pool->lock);
         blk_list_add(&pool->ended, io);
         loop_post(pool->be->loop, &pool->work);
@@ -65,7 +48,7 @@ static void *pool_main(void *arg)
 
 static void pool_ended(void *arg)
 {
-    struct pool *pool = (struct pool *)arg;
+    struct blk_pool *pool = (struct blk_pool *)arg;
     struct blk_list list;
     struct blk_io *io;
 
@@ -78,16 +61,16 @@ static void pool_ended(void *arg)
     blk_batch_end(pool->be);
 }
 
-static void pool_submit(struct blk_backend *be, struct blk_io *io)
+void blk_pool_submit(struct blk_backend *be, struct blk_io *io)
 {
-    struct pool *pool = (struct pool *)be->engine_state;
+    struct blk_pool *pool = be->pool;
 
     blk_list_add(&pool->fresh, io);
 }
 
-static void pool_commit(struct blk_backend *be)
+void blk_pool_commit(struct blk_backend *be)
 {
-    struct pool *pool = (struct pool *)be->engine_state;
+    struct blk_pool *pool = be->pool;
     struct blk_io *io = blk_list_take(&pool->fresh);
 
     if (!io)
@@ -100,10 +83,12 @@ static void pool_commit(struct blk_backend *be)
     pthread_mutex_unlock(&pool->lock);
 }
 
-static void pool_close(struct blk_backend *be)
+void blk_pool_close(struct blk_backend *be)
 {
-    struct pool *pool = (struct pool *)be->engine_state;
+    struct blk_pool *pool = be->pool;
 
+    if (!pool)
+        return;
     pthread_mutex_lock(&pool->lock);
     pool->stop = true;
     pthread_cond_broadcast(&pool->cond);
@@ -114,10 +99,11 @@ static void pool_close(struct blk_backend *be)
     pthread_cond_destroy(&pool->cond);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
+    be->pool = NULL;
 }
 
 /* Returns an errno value. */
-static int thread_start(struct pool *pool, unsigned i)
+static int thread_start(struct blk_pool *pool, unsigned i)
 {
     pthread_attr_t attr;
     sigset_t all, old;
@@ -135,9 +121,9 @@ static int thread_start(struct pool *pool, unsigned i)
     return ret;
 }
 
-static int pool_open(struct blk_backend *be, struct err *err)
+int blk_pool_open(struct blk_backend *be, unsigned threads, struct err *err)
 {
-    struct pool *pool = calloc(1, sizeof(*pool));
+    struct blk_pool *pool = calloc(1, sizeof(*pool));
     int ret = 0;
 
     if (!pool)
@@ -146,21 +132,26 @@ static int pool_open(struct blk_backend *be, struct err *err)
     pool->work = (struct loop_work){.fn = pool_ended, .arg = pool};
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->cond, NULL);
-    be->engine_state = pool;
-    while (!ret && pool->n < POOL_THREADS) {
+    be->pool = pool;
+    while (!ret && pool->n < threads && pool->n < POOL_THREADS) {
         ret = thread_start(pool, pool->n);
         pool->n += !ret;
     }
     if (pool->n)
         return 0; /* fewer are slower, no more */
-    pool_close(be);
+    blk_pool_close(be);
     return err_errno(err, ret, "cannot start a thread for disk %s", be->path);
+}
+
+static int pool_open(struct blk_backend *be, struct err *err)
+{
+    return blk_pool_open(be, POOL_THREADS, err);
 }
 
 const struct blk_engine blk_pool = {
     .name = "threads",
     .open = pool_open,
-    .close = pool_close,
-    .submit = pool_submit,
-    .commit = pool_commit,
+    .close = blk_pool_close,
+    .submit = blk_pool_submit,
+    .commit = blk_pool_commit,
 };

@@ -36,11 +36,14 @@ static void step_prepare(const struct blk_backend *be, struct io_uring_sqe *sqe,
 {
     const struct blk_step *s = &io->step;
     const int fd = be->fd[s->file];
+    int mode;
 
     if (s->op == BLK_READ)
-        io_uring_prep_readv(sqe, fd, io->iov, s->n_iov, io->offset);
+        io_uring_prep_readv(sqe, fd, s->iov, s->n_iov, io->offset);
     else if (s->op == BLK_WRITE)
-        io_uring_prep_writev(sqe, fd, io->iov, s->n_iov, io->offset);
+        io_uring_prep_writev(sqe, fd, s->iov, s->n_iov, io->offset);
+    else if (blk_step_falloc(be, s, &mode))
+        io_uring_prep_fallocate(sqe, fd, mode, (off_t)io->offset, (off_t)s->bytes);
     else
         io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
     io_uring_sqe_set_data(sqe, io);
@@ -49,8 +52,12 @@ static void step_prepare(const struct blk_backend *be, struct io_uring_sqe *sqe,
 static void uring_submit(struct blk_backend *be, struct blk_io *io)
 {
     struct uring *u = (struct uring *)be->engine_state;
+    int mode;
 
-    blk_list_add(&u->waiting, io);
+    if (io->step.op == BLK_DISCARD && !blk_step_falloc(be, &io->step, &mode))
+        blk_pool_submit(be, io);
+    else
+        blk_list_add(&u->waiting, io);
 }
 
 static void uring_commit(struct blk_backend *be)
@@ -58,6 +65,8 @@ static void uring_commit(struct blk_backend *be)
     struct uring *u = (struct uring *)be->engine_state;
     struct io_uring_sqe *sqe;
 
+    if (be->pool)
+        blk_pool_commit(be);
     while (u->waiting.head && u->in_ring < u->max) {
         sqe = io_uring_get_sqe(&u->ring);
         if (!sqe)
@@ -103,6 +112,7 @@ static void uring_close(struct blk_backend *be)
 {
     struct uring *u = (struct uring *)be->engine_state;
 
+    blk_pool_close(be);
     loop_fd_del(u->src);
     loop_timer_del(u->retry);
     io_uring_queue_exit(&u->ring);
@@ -126,10 +136,12 @@ static int uring_open(struct blk_backend *be, struct err *err)
     be->engine_state = u;
     u->src = loop_fd_add(be->loop, u->ring.ring_fd, EPOLLIN, uring_ended, u);
     u->retry = loop_timer_new(be->loop, uring_retry, u);
-    if (u->src && u->retry)
-        return 0;
-    uring_close(be);
-    return err_errno(err, ENOMEM, "io_uring for disk %s", be->path);
+    ret = u->src && u->retry ? 0 : err_errno(err, ENOMEM, "io_uring for disk %s", be->path);
+    if (!ret && be->device && be->limits.discard) /* by ioctl() only */
+        ret = blk_pool_open(be, 1, err);
+    if (ret < 0)
+        uring_close(be);
+    return ret;
 }
 
 const struct blk_engine blk_uring = {

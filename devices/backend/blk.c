@@ -10,9 +10,13 @@
 #include "devices/backend/blk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "devices/backend/blk-engine.h"
 #include "devices/backend/blk-overlay.h"
@@ -24,7 +28,7 @@ enum {
     STEP_BYTES = 0x40000000, /* the kernel moves less than 2 GiB at once */
 };
 
-static const char *const op_name[BLK_OPS] = {"read", "write", "flush"};
+static const char *const op_name[BLK_OPS] = {"read", "write", "flush", "discard", "zeroing"};
 
 void blk_list_add(struct blk_list *list, struct blk_io *io)
 {
@@ -54,7 +58,8 @@ void blk_batch_end(struct blk_backend *be)
 
 static void io_end(struct blk_backend *be, struct blk_io *io, int result)
 {
-    be->in_flight--;
+    if (!--be->in_flight)
+        be->cancel = false;
     io->done(io, result);
 }
 
@@ -99,12 +104,21 @@ static void io_fail(struct blk_backend *be, struct blk_io *io, int result)
     io_end(be, io, result);
 }
 
+static void io_fail_or_end(struct blk_backend *be, struct blk_io *io, int result)
+{
+    if (result < 0)
+        io_fail(be, io, result);
+    else
+        io_end(be, io, 0);
+}
+
 /* Make the step cover the first bytes of what is left; the last piece is shortened meanwhile. */
 static void step_trim(struct blk_io *io, uint64_t bytes)
 {
     struct blk_step *s = &io->step;
     uint64_t sum = 0;
 
+    s->iov = io->iov;
     s->n_iov = 0;
     s->cut = 0;
     while (sum < bytes && s->n_iov < STEP_PIECES && s->n_iov < io->n_iov)
@@ -117,11 +131,13 @@ static void step_trim(struct blk_io *io, uint64_t bytes)
     s->bytes = sum;
 }
 
-static void step_untrim(struct blk_io *io)
+static void step_untrim(struct blk_io *io, uint64_t done)
 {
     if (io->step.cut)
         io->iov[io->step.n_iov - 1].iov_len += io->step.cut;
     io->step.cut = 0;
+    if (io->step.bounce)
+        blk_direct_stepped(io, done);
 }
 
 static void io_advance(struct blk_io *io, uint64_t bytes)
@@ -133,15 +149,20 @@ static void io_advance(struct blk_io *io, uint64_t bytes)
         io->iov++;
         io->n_iov--;
     }
-    if (bytes) {
+    if (bytes && io->n_iov) {
         io->iov->iov_base = (char *)io->iov->iov_base + bytes;
         io->iov->iov_len -= (size_t)bytes;
     }
 }
 
-static void step_transfer(struct blk_backend *be, struct blk_io *io)
+static bool io_has_data(const struct blk_io *io)
 {
-    uint64_t bytes = min_u64(io->left, STEP_BYTES);
+    return io->op == BLK_READ || io->op == BLK_WRITE;
+}
+
+/* A read or write of at most bytes. 0, or -errno: not submitted. */
+static int step_transfer(struct blk_backend *be, struct blk_io *io, uint64_t bytes)
+{
     bool temp = false;
 
     if (be->overlay) {
@@ -151,20 +172,57 @@ static void step_transfer(struct blk_backend *be, struct blk_io *io)
     io->step.op = (uint8_t)io->op;
     io->step.file = temp ? BLK_TEMP : BLK_IMAGE;
     step_trim(io, bytes);
-    be->engine->submit(be, io);
+    return be->direct && !temp ? blk_direct_step(be, io, bytes) : 0;
 }
 
-static void step_flush(struct blk_backend *be, struct blk_io *io)
+/* The next step of a discard or a zeroing, as step_make(). */
+static int step_range(struct blk_backend *be, struct blk_io *io, uint64_t bytes)
 {
-    io->step = (struct blk_step){.op = BLK_FLUSH, .file = BLK_IMAGE};
-    be->engine->submit(be, io);
+    const struct blk_step *s = &io->step;
+
+    if (!blk_zero_step(be, io, be->overlay ? BLK_TEMP : BLK_IMAGE, bytes))
+        return 1;
+    if (s->op == BLK_WRITE && be->direct && !be->overlay)
+        return blk_direct_step(be, io, s->bytes);
+    return be->overlay ? blk_overlay_reserve(be->overlay, io->offset, s->bytes, s->op != BLK_WRITE)
+                       : 0;
+}
+
+/* Make the next step; with nothing left to do it is a sync. 0; 1: it is not needed; -errno. */
+static int step_make(struct blk_backend *be, struct blk_io *io)
+{
+    const uint64_t bytes = min_u64(io->left, STEP_BYTES);
+
+    if (!bytes) {
+        io->step = (struct blk_step){.op = BLK_FLUSH, .file = BLK_IMAGE};
+        return 0;
+    }
+    if (!range_ok(io->offset, io->left, be->size))
+        return -EIO; /* the image was made smaller meanwhile */
+    if (be->cancel)
+        return -ECANCELED;
+    if (io_has_data(io))
+        return step_transfer(be, io, bytes);
+    return step_range(be, io, bytes);
+}
+
+static void io_next(struct blk_backend *be, struct blk_io *io)
+{
+    int ret = step_make(be, io);
+
+    if (!ret)
+        be->engine->submit(be, io);
+    else if (ret == -ECANCELED)
+        io_end(be, io, ret);
+    else
+        io_fail_or_end(be, io, ret);
 }
 
 /* What a snapshot or a read-only image holds is never worth a flush: it lasts no longer than us,
  * or has not changed. */
 static bool flush_needed(const struct blk_backend *be)
 {
-    return !be->overlay && !be->read_only;
+    return !be->overlay && !be->read_only && !be->unsafe;
 }
 
 static void flushed(struct blk_backend *be, struct blk_io *io, int64_t result)
@@ -179,13 +237,12 @@ static void flushed(struct blk_backend *be, struct blk_io *io, int64_t result)
 
 static void transferred(struct blk_backend *be, struct blk_io *io, uint64_t bytes)
 {
-    if (be->overlay && io->op == BLK_WRITE)
+    if (be->overlay && io->op != BLK_READ)
         blk_overlay_mark(be->overlay, io->offset, bytes);
+    io->step.tries = 0;
     io_advance(io, bytes);
-    if (io->left)
-        step_transfer(be, io);
-    else if (io->op == BLK_WRITE && io->stable && flush_needed(be))
-        step_flush(be, io);
+    if (io->left || (io->stable && io->op != BLK_READ && flush_needed(be)))
+        io_next(be, io);
     else
         io_end(be, io, 0);
 }
@@ -196,28 +253,53 @@ static bool again(int64_t result)
     return result == -EINTR || result == -EAGAIN || result == -ECANCELED;
 }
 
-void blk_stepped(struct blk_backend *be, struct blk_io *io, int64_t result)
+static void range_stepped(struct blk_backend *be, struct blk_io *io, int64_t result)
+{
+    if (result >= 0)
+        transferred(be, io, io->step.bytes);
+    else if (blk_zero_refused(be, io, result))
+        io_next(be, io);
+    else
+        io_fail(be, io, (int)result);
+}
+
+static void data_stepped(struct blk_backend *be, struct blk_io *io, int64_t result)
 {
     uint64_t whole = result > 0 ? (uint64_t)result & ~(uint64_t)(BLK_SECTOR - 1) : 0;
 
-    if (again(result) && ++io->step.tries < STEP_TRIES) {
-        be->engine->submit(be, io);
-        return;
-    }
-    if (io->step.op == BLK_FLUSH) {
-        flushed(be, io, result);
-        return;
-    }
     whole = min_u64(whole, io->step.bytes);
-    step_untrim(io);
-    if (result > 0 && !whole && ++io->step.tries < STEP_TRIES) {
-        step_transfer(be, io);
-    } else if (!whole) {
-        io_fail(be, io, result < 0 ? (int)result : -EIO); /* 0: the image has shrunk (H05) */
-    } else {
-        io->step.tries = 0;
+    step_untrim(io, whole);
+    if (whole)
         transferred(be, io, whole);
-    }
+    else if (result > 0 && ++io->step.tries < STEP_TRIES)
+        io_next(be, io);
+    else
+        io_fail(be, io, result < 0 ? (int)result : -EIO); /* 0: the image has shrunk (H05) */
+}
+
+void blk_stepped(struct blk_backend *be, struct blk_io *io, int64_t result)
+{
+    static void (*const by_op[BLK_OPS])(struct blk_backend *, struct blk_io *, int64_t) = {
+        data_stepped, data_stepped, flushed, range_stepped, range_stepped,
+    };
+
+    if (again(result) && ++io->step.tries < STEP_TRIES)
+        be->engine->submit(be, io);
+    else
+        by_op[io->step.op](be, io, result);
+}
+
+static uint64_t io_bytes(const struct blk_io *io)
+{
+    uint64_t sum = 0;
+
+    if (io->op == BLK_FLUSH)
+        return 0;
+    if (!io_has_data(io))
+        return io->len;
+    for (uint32_t i = 0; i < io->n_iov; i++)
+        sum += io->iov[i].iov_len;
+    return sum;
 }
 
 /* 0: go on; 1: nothing to do; or the error that it ends with. */
@@ -227,10 +309,10 @@ static int io_check(struct blk_backend *be, struct blk_io *io)
         return flush_needed(be) ? 0 : 1;
     if ((io->offset | io->left) % BLK_SECTOR || !range_ok(io->offset, io->left, be->size))
         return -EIO;
-    if (io->op == BLK_WRITE && be->read_only)
+    if (io->op != BLK_READ && be->read_only)
         return -EROFS;
     if (io->op == BLK_WRITE && be->overlay && io->left)
-        return blk_overlay_reserve(be->overlay, io->offset, io->left);
+        return blk_overlay_reserve(be->overlay, io->offset, io->left, false);
     return io->left ? 0 : 1;
 }
 
@@ -238,18 +320,45 @@ void blk_submit(struct blk_backend *be, struct blk_io *io)
 {
     int ret;
 
-    io->left = 0;
+    io->left = io_bytes(io);
+    io->rung = 0;
     io->step = (struct blk_step){.op = (uint8_t)io->op};
-    for (uint32_t i = 0; io->op != BLK_FLUSH && i < io->n_iov; i++)
-        io->left += io->iov[i].iov_len;
+    if (!io_has_data(io))
+        io->n_iov = 0;
     be->in_flight++;
     ret = io_check(be, io);
+    if (!ret)
+        ret = step_make(be, io);
     if (ret)
         io_end_soon(be, io, ret < 0 ? ret : 0);
-    else if (io->op == BLK_FLUSH)
-        step_flush(be, io);
     else
-        step_transfer(be, io);
+        be->engine->submit(be, io);
+}
+
+void blk_cancel(struct blk_backend *be)
+{
+    be->cancel = be->in_flight != 0;
+}
+
+int64_t blk_step_run(const struct blk_backend *be, const struct blk_io *io)
+{
+    const struct blk_step *s = &io->step;
+    const int fd = be->fd[s->file];
+    uint64_t range[2] = {io->offset, s->bytes};
+    int64_t ret;
+    int mode;
+
+    if (s->op == BLK_READ)
+        ret = preadv(fd, s->iov, (int)s->n_iov, (off_t)io->offset);
+    else if (s->op == BLK_WRITE)
+        ret = pwritev(fd, s->iov, (int)s->n_iov, (off_t)io->offset);
+    else if (s->op == BLK_FLUSH)
+        ret = fdatasync(fd);
+    else if (blk_step_falloc(be, s, &mode))
+        ret = fallocate(fd, mode, (off_t)io->offset, (off_t)s->bytes);
+    else
+        ret = ioctl(fd, BLKDISCARD, range);
+    return ret < 0 ? -errno : ret;
 }
 
 void blk_commit(struct blk_backend *be)
@@ -276,6 +385,11 @@ uint64_t blk_size(const struct blk_backend *be)
 bool blk_read_only(const struct blk_backend *be)
 {
     return be->read_only;
+}
+
+const struct blk_limits *blk_limits(const struct blk_backend *be)
+{
+    return &be->limits;
 }
 
 const char *blk_engine_name(const struct blk_backend *be)

@@ -3,8 +3,6 @@
 #ifndef TESTS_UNIT_BLK_SCRIPT_H
 #define TESTS_UNIT_BLK_SCRIPT_H
 
-#include <sys/uio.h>
-
 #include "tests/unit/blk-image.h"
 
 enum { SCRIPT = 512, REAL = 1 << 30 };
@@ -22,20 +20,18 @@ static struct {
 
 static inline int64_t step_really(const struct blk_io *io, uint64_t most)
 {
-    const int fd = host.be->fd[io->step.file];
+    struct blk_io part = *io;
     struct iovec iov[64];
     uint32_t n = 0;
 
     for (; n < io->step.n_iov && n < 64 && most; n++) {
-        iov[n] = io->iov[n];
+        iov[n] = io->step.iov[n];
         iov[n].iov_len = (size_t)min_u64(iov[n].iov_len, most);
         most -= iov[n].iov_len;
     }
-    if (io->step.op == BLK_READ)
-        return preadv(fd, iov, (int)n, (off_t)io->offset);
-    if (io->step.op == BLK_WRITE)
-        return pwritev(fd, iov, (int)n, (off_t)io->offset);
-    return fdatasync(fd);
+    part.step.iov = iov;
+    part.step.n_iov = n;
+    return blk_step_run(host.be, &part);
 }
 
 static inline int64_t step_answer(const struct blk_io *io)
