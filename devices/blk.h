@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* The block device (5.2): one request queue in front of a block back end. */
+/* The block device (5.2): request queues in front of a block back end. */
 #ifndef DEVICES_BLK_H
 #define DEVICES_BLK_H
 
 #include "devices/backend/blk.h"
 #include "virtio/vdev.h"
 
-enum { BLK_SERIAL_MAX = 20 }; /* bytes that GET_ID can carry (5.2.6-d6) */
+enum {
+    BLK_SERIAL_MAX = 20, /* bytes that GET_ID can carry (5.2.6-d6) */
+    BLK_QUEUES_MAX = 16,
+};
 
 /* vdev_new()'s conf for blk_type. */
 struct blk_conf {
     struct blk_backend *backend; /* open; the device's from vdev_new() on, even if that fails */
     const char *serial;          /* at most BLK_SERIAL_MAX bytes; NULL: none */
-    uint32_t block_size;         /* what the driver is told: 512 or 4096; 0: 512 */
+    uint32_t block_size;         /* what the driver is told: 512 or 4096; 0: the back end's */
+    unsigned queues;             /* at most BLK_QUEUES_MAX; 0: one */
 };
+
+/*
+ * Look at the size of what the disk is kept in again, and tell the driver if it has changed
+ * (5.2.6.2-d1, d2). 0, or -errno with err filled: nothing changed. The device's loop is locked.
+ */
+int blk_resize(struct vdev *dev, struct err *err);
 
 extern const struct virtio_type blk_type;
 

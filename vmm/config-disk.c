@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/base/bits.h"
 #include "vmm/config-internal.h"
 
 static int disk_ro(void *conf, const char *value, struct err *err)
@@ -48,6 +49,39 @@ static int disk_block_size(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int disk_queues(void *conf, const char *value, struct err *err)
+{
+    uint64_t n;
+    int ret = opts_number(value, 1, CONFIG_QUEUES_MAX, &n, err);
+
+    if (ret == 0)
+        ((struct config_disk *)conf)->queues = (unsigned)n;
+    return ret;
+}
+
+static int disk_cache(void *conf, const char *value, struct err *err)
+{
+    static const char *const words[] = {
+        [CACHE_WRITEBACK] = "writeback", [CACHE_DIRECT] = "direct", [CACHE_UNSAFE] = "unsafe"};
+    int i = config_word(words, ARRAY_SIZE(words), value, "direct, writeback, unsafe", err);
+
+    if (i < 0)
+        return i;
+    ((struct config_disk *)conf)->cache = (enum config_cache)i;
+    return 0;
+}
+
+static int disk_discard(void *conf, const char *value, struct err *err)
+{
+    static const char *const words[] = {"on", "off"};
+    int i = config_word(words, ARRAY_SIZE(words), value, "on, off", err);
+
+    if (i < 0)
+        return i;
+    ((struct config_disk *)conf)->no_discard = i != 0;
+    return 0;
+}
+
 static int disk_interface(void *conf, const char *value, struct err *err)
 {
     return config_interface(((struct config_disk *)conf)->interface, value, err);
@@ -59,8 +93,21 @@ const struct opt config_disk_opts[] = {
      disk_snapshot, false},
     {"serial", "TEXT", "what the guest sees as the disk's serial number, at most 20 characters",
      disk_serial, false},
-    {"blk_size", "512|4096", "the size of the blocks that the disk says it has; 512 is the default",
+    {"blk_size", "512|4096",
+     "the size of the blocks that the disk says it has; 512 is the default, or with cache=direct "
+     "what the host's storage asks for",
      disk_block_size, false},
+    {"queues", "N", "request queues, 1 to 16; the default is one for each processor, but at most 4",
+     disk_queues, false},
+    {"cache", "writeback|direct|unsafe",
+     "writeback (the default) uses the host's page cache and syncs the image when the guest "
+     "flushes; direct goes around the page cache; unsafe does not sync: fast, and the image is "
+     "worthless after a crash of the host",
+     disk_cache, false},
+    {"discard", "on|off",
+     "on (the default): what the guest discards (TRIM) is freed on the host, the image gets holes; "
+     "off: the disk does not offer it, and the image stays as large as it is",
+     disk_discard, false},
     {"interface", "modern|transitional|legacy",
      "which virtio interfaces this disk has: 1.x only, both (the default), or 0.9 only",
      disk_interface, false},

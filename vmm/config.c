@@ -137,7 +137,7 @@ static int opt_log(void *conf, const char *value, struct err *err)
 }
 
 const struct opt config_run_opts[] = {
-    {"--disk", "FILE[,ro][,snapshot][,serial=TEXT][,blk_size=N][,interface=WORD]",
+    {"--disk", "FILE[,ro][,snapshot][,WORD=VALUE]...",
      "a disk: a raw image file or a block device; the first one is booted from unless --kernel is "
      "given; may be repeated; a comma in FILE is written twice",
      config_disk, true},

@@ -12,7 +12,7 @@
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
 
-enum { CONFIG_SERIAL_MAX = 20, CONFIG_NAME_MAX = 64, CONFIG_WORD_MAX = 15 };
+enum { CONFIG_SERIAL_MAX = 20, CONFIG_QUEUES_MAX = 16, CONFIG_NAME_MAX = 64, CONFIG_WORD_MAX = 15 };
 
 enum config_console { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 
@@ -31,12 +31,17 @@ struct config_rng {
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
 };
 
+enum config_cache { CACHE_WRITEBACK, CACHE_DIRECT, CACHE_UNSAFE };
+
 struct config_disk {
     char *path;
     bool read_only;
     bool snapshot;
     char serial[CONFIG_SERIAL_MAX + 1];
-    unsigned block_size;                 /* bytes, 0: not given */
+    unsigned block_size; /* bytes, 0: not given */
+    unsigned queues;     /* 0: not given */
+    bool no_discard;
+    enum config_cache cache;
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
 };
 

@@ -14,6 +14,7 @@
 #include "devices/blk.h"
 #include "devices/console.h"
 #include "devices/rng.h"
+#include "vmm/base/bits.h"
 
 /* ---- for all parts ---- */
 
@@ -64,14 +65,30 @@ const struct vinterfaces *part_interfaces(const struct parts *parts, const char 
 
 /* ---- one kind each ---- */
 
+/* More queues than this gain nothing: one thread serves them all. */
+enum { DISK_QUEUES = 4 };
+
+/* One for each processor, so that these do not meet at the driver's locks. */
+static unsigned disk_queues(const struct config *config, const struct config_disk *d)
+{
+    return d->queues ? d->queues : (unsigned)min_u64(config->cpus, DISK_QUEUES);
+}
+
 static int disk_make(struct parts *parts, unsigned index, struct err *err)
 {
     const struct config *config = parts->env.config;
     const struct config_disk *d = &config->disk[index];
+    static const enum blk_cache cache[] = {[CACHE_WRITEBACK] = BLK_CACHE_WRITEBACK,
+                                           [CACHE_DIRECT] = BLK_CACHE_DIRECT,
+                                           [CACHE_UNSAFE] = BLK_CACHE_UNSAFE};
     const struct blk_open open = {.path = d->path,
                                   .read_only = d->read_only,
-                                  .snapshot = d->snapshot || (config->snapshot && !d->read_only)};
-    struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL, .block_size = d->block_size};
+                                  .snapshot = d->snapshot || (config->snapshot && !d->read_only),
+                                  .no_discard = d->no_discard,
+                                  .cache = cache[d->cache]};
+    struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL,
+                            .block_size = d->block_size,
+                            .queues = disk_queues(config, d)};
     const struct vinterfaces *ifs = part_interfaces(parts, d->interface, &blk_type, err);
     struct part *part = ifs ? part_add(parts, "disk", index, NULL, err) : NULL;
     int ret;

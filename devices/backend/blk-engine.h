@@ -24,7 +24,7 @@ struct blk_backend {
     bool read_only;
     bool device; /* a block device, not a file */
     bool direct, unsafe, no_discard;
-    bool cancel;              /* see blk_cancel(), until nothing is in flight */
+    bool cancel;               /* see blk_cancel(), until nothing is in flight */
     uint8_t cannot[BLK_FILES]; /* ways to zero and discard, bits, that the host does not have */
     struct blk_limits limits;
     uint32_t mem_align; /* direct: of memory and its pieces; limits.logical is that of the file */

@@ -68,9 +68,9 @@ struct blk_io {
 
 struct blk_open {
     const char *path;
-    bool read_only;                  /* writes fail; other readers may open the image, too */
-    bool snapshot;                   /* writes go to a temporary file, thrown away at close */
-    bool no_discard;                 /* the image never gets holes */
+    bool read_only;  /* writes fail; other readers may open the image, too */
+    bool snapshot;   /* writes go to a temporary file, thrown away at close */
+    bool no_discard; /* the image never gets holes */
     enum blk_cache cache;
     const struct blk_engine *engine; /* NULL: io_uring, or threads where that is refused */
 };

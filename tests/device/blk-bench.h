@@ -10,8 +10,19 @@
 enum { DISK = 1 << 20, SECTORS = DISK / 512, HEADER = 16, POISON = 0xee };
 
 enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_FLUSH_OUT = 5, T_GET_ID = 8 };
+enum { T_DISCARD = 11, T_WRITE_ZEROES = 13 };
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2 };
-enum { F_SEG_MAX = 2, F_RO = 5, F_BLK_SIZE = 6, F_FLUSH = 9, F_CONFIG_WCE = 11 };
+enum {
+    F_SEG_MAX = 2,
+    F_RO = 5,
+    F_BLK_SIZE = 6,
+    F_FLUSH = 9,
+    F_TOPOLOGY = 10,
+    F_CONFIG_WCE = 11,
+    F_MQ = 12,
+    F_DISCARD = 13,
+    F_WRITE_ZEROES = 14,
+};
 
 /* b->arg; NULL: all 0. */
 struct disk_case {
@@ -19,6 +30,7 @@ struct disk_case {
     const char *serial;
     uint64_t size; /* more than DISK: the rest is a hole */
     uint32_t block_size;
+    unsigned queues;
 };
 
 static struct image disk;
@@ -36,8 +48,10 @@ static inline void *disk_conf(struct bench *b)
     if (!o.engine)
         o.engine = &scripted;
     assert_int_equal(blk_backend_open(&o, b->loop, &disk.be, &disk.err), 0);
-    conf = (struct blk_conf){
-        .backend = disk.be, .serial = c ? c->serial : NULL, .block_size = c ? c->block_size : 0};
+    conf = (struct blk_conf){.backend = disk.be,
+                             .serial = c ? c->serial : NULL,
+                             .block_size = c ? c->block_size : 0,
+                             .queues = c ? c->queues : 0};
     return &conf;
 }
 

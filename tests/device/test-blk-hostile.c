@@ -71,8 +71,8 @@ static void B05_no_whole_sectors(struct bench *b)
 static void B07_unknown_types(struct bench *b)
 {
     static const uint32_t types[] = {
-        2,  3,  5,  6,  7,  9,  10, 11,         12,         13,         14,         15,
-        16, 18, 20, 22, 24, 26, 99, 0x80000000, 0x80000001, 0x80000004, 0x01000000, 0xffffffff};
+        2,  3,  5,  6,  7,  9,  10,         12,         14,         15,         16,
+        18, 20, 22, 24, 26, 99, 0x80000000, 0x80000001, 0x80000004, 0x01000000, 0xffffffff};
 
     for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
         struct ask_blk a = {.type = types[i]};

@@ -108,8 +108,9 @@ static void config_fields(struct bench *b)
 static void features(struct bench *b)
 {
     const uint64_t offered = b->d.ops->offered(&b->d);
-    const uint64_t expect =
-        BIT64(F_SEG_MAX) | BIT64(F_BLK_SIZE) | BIT64(F_FLUSH) | BIT64(F_CONFIG_WCE);
+    const uint64_t expect = BIT64(F_SEG_MAX) | BIT64(F_BLK_SIZE) | BIT64(F_FLUSH) |
+                            BIT64(F_TOPOLOGY) | BIT64(F_CONFIG_WCE) | BIT64(F_DISCARD) |
+                            BIT64(F_WRITE_ZEROES);
 
     assert_int_equal(offered & 0xffffff, expect);
 }
