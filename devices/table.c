@@ -6,13 +6,11 @@
 
 #include "devices/blk.h"
 #include "devices/console.h"
+#include "devices/net.h"
 #include "devices/rng.h"
 
 const struct virtio_type *const device_table[] = {
-    &blk_type,
-    &console_type,
-    &rng_type,
-    NULL,
+    &blk_type, &console_type, &net_type, &rng_type, NULL,
 };
 
 const struct virtio_type *device_find(const char *name)

@@ -66,6 +66,7 @@ struct virtio_type {
     size_t state_size;                /* bytes of dev->state, zeroed */
     const struct vfeat_row *features; /* every bit that the type knows: names and dependencies */
     const struct regs *config;        /* device configuration, ctx is the vdev; NULL: none */
+    const struct regs *config_old;    /* what else drivers before 1.0 may write of it; NULL: none */
 
     /* Take over host resources, add queues with vdev_queue_add(). 0 or -errno with err filled. */
     int (*open)(struct vdev *dev, const void *conf, struct err *err);

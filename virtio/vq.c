@@ -228,22 +228,44 @@ void vq_chain_ready(struct vq_chain *chain)
                               .left = chain->in.left};
 }
 
-bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t cut, uint32_t len)
+/* Make room for the graft before byte `at` of a list of pieces. NULL without memory. */
+static struct iovec *graft_place(struct vq_chain *chain, bool in, uint32_t at)
+{
+    struct iovec *v;
+    unsigned more;
+
+    if (!chain_room(chain, 2))
+        return NULL;
+    v = chain->iov + (in ? chain->n_out : 0);
+    for (; at && at >= v->iov_len; v++)
+        at -= (uint32_t)v->iov_len;
+    more = at ? 2 : 1; /* a piece is cut in two */
+    memmove(v + more, v, (size_t)(chain->iov + chain->n_iov - v) * sizeof(*v));
+    chain->n_iov += more;
+    chain->n_out += in ? 0 : more;
+    if (!at)
+        return v;
+    v[2].iov_len -= at;
+    if (v[2].iov_base)
+        v[2].iov_base = (uint8_t *)v[2].iov_base + at;
+    v[0].iov_len = at;
+    return v + 1;
+}
+
+bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t at, uint32_t cut, uint32_t len)
 {
     struct gcur *c = in ? &chain->in : &chain->out;
-    uint32_t n = in ? chain->n_iov - chain->n_out : chain->n_out;
-    struct iovec *first;
+    struct iovec *graft;
     size_t skip = cut;
 
-    if (len > VQ_GRAFT || cut > gcur_left(c) || !chain_room(chain, 1))
+    if (len > VQ_GRAFT || (uint64_t)at + cut > gcur_left(c))
         return false;
-    first = chain->iov + (in ? chain->n_out : 0);
-    memmove(first + 1, first, (size_t)(chain->iov + chain->n_iov - first) * sizeof(*first));
-    chain->n_iov++;
-    chain->n_out += !in;
-    *first = (struct iovec){chain->graft, len};
+    graft = graft_place(chain, in, at);
+    if (!graft)
+        return false;
+    *graft = (struct iovec){chain->graft, len};
     c->left = c->left - cut + len;
-    for (struct iovec *v = first + 1; skip && n; v++, n--) { /* pieces may become empty */
+    for (struct iovec *v = graft + 1; skip; v++) { /* pieces may become empty */
         const size_t take = min_u64(skip, v->iov_len);
 
         if (v->iov_base)

@@ -42,7 +42,7 @@ struct vq_chain {
     uint16_t id; /* the ring's name for it */
     uint32_t n_iov, cap_iov;
     uint32_t n_out;            /* pieces of out; those of in follow */
-    uint8_t graft[VQ_GRAFT];   /* bytes that a layer put in front: vq_chain_graft() */
+    uint8_t graft[VQ_GRAFT];   /* bytes that a layer put in: vq_chain_graft() */
     uint32_t written;          /* while it waits to be used: */
     struct vq_chain *deferred; /* the next one that waits */
     struct iovec *iov;
@@ -153,11 +153,11 @@ bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool writ
 void vq_chain_ready(struct vq_chain *chain);
 
 /*
- * For layers, between pop and the device: let the first cut bytes of in (or out) be the first len
- * bytes of chain->graft instead, len at most VQ_GRAFT. false: there are fewer than cut, or no
- * memory; the chain is as before.
+ * For layers, between pop and the device: let cut bytes of in (or out) from `at` on be the first
+ * len bytes of chain->graft instead, len at most VQ_GRAFT. false: there are fewer, or no memory;
+ * the chain is as before. Once per chain.
  */
-bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t cut, uint32_t len);
+bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t at, uint32_t cut, uint32_t len);
 
 extern const struct vq_ops vq_split_ops;
 

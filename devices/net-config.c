@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the features of the network device and its configuration space. Refuses to know frames.
+ */
+#include "devices/net-internal.h"
+#include "vmm/base/bits.h"
+
+/* 5.1.4 Device configuration layout */
+enum {
+    CONFIG_STATUS = 6,
+    CONFIG_PAIRS = 8,
+    CONFIG_MTU = 10,
+    CONFIG_SPEED = 12,
+    CONFIG_DUPLEX = 16,
+    CONFIG_BYTES = 24,
+};
+
+enum { STATUS_LINK_UP = 1, STATUS_ANNOUNCE = 2, DUPLEX_FULL = 1, DUPLEX_UNKNOWN = 0xff };
+
+/* ---- features ---- */
+
+const struct vfeat_row net_features[] = {
+    {NET_F_CSUM, "csum", "5.1.3-d1", -1},
+    {NET_F_GUEST_CSUM, "guest_csum", "5.1.3-d1", -1},
+    {NET_F_MTU, "mtu", "5.1.3-d1", -1},
+    {NET_F_MAC, "mac", "5.1.3-d1", -1},
+    {NET_F_GUEST_TSO4, "guest_tso4", "5.1.3.1-d1", NET_F_GUEST_CSUM},
+    {NET_F_GUEST_TSO6, "guest_tso6", "5.1.3.1-d1", NET_F_GUEST_CSUM},
+    {NET_F_GUEST_ECN, "guest_ecn", "5.1.3.1-d1", NET_F_GUEST_CSUM},
+    {NET_F_GUEST_UFO, "guest_ufo", "5.1.3.1-d1", NET_F_GUEST_CSUM},
+    {NET_F_HOST_TSO4, "host_tso4", "5.1.3.1-d2", NET_F_CSUM},
+    {NET_F_HOST_TSO6, "host_tso6", "5.1.3.1-d2", NET_F_CSUM},
+    {NET_F_HOST_ECN, "host_ecn", "5.1.3.1-d2", NET_F_CSUM},
+    {NET_F_HOST_UFO, "host_ufo", "5.1.3.1-d2", NET_F_CSUM},
+    {NET_F_MRG_RXBUF, "mrg_rxbuf", "5.1.3-d1", -1},
+    {NET_F_STATUS, "status", "5.1.3-d1", -1},
+    {NET_F_GUEST_USO4, "guest_uso4", "5.1.3.1-d1", NET_F_GUEST_CSUM},
+    {NET_F_GUEST_USO6, "guest_uso6", "5.1.3.1-d1", NET_F_GUEST_CSUM},
+    {NET_F_HOST_USO, "host_uso", "5.1.3.1-d2", NET_F_CSUM},
+    {NET_F_SPEED_DUPLEX, "speed_duplex", "5.1.3-d2", -1},
+    {0, NULL, NULL, -1},
+};
+
+/* What features mean as offloads: those all of whose bits were accepted count. */
+static const struct offload_row {
+    uint32_t offload;
+    uint8_t host[2], guest[2]; /* the same twice where there is one */
+} offload_rows[] = {
+    {NET_CSUM, {NET_F_CSUM, NET_F_CSUM}, {NET_F_GUEST_CSUM, NET_F_GUEST_CSUM}},
+    {NET_TSO4, {NET_F_HOST_TSO4, NET_F_HOST_TSO4}, {NET_F_GUEST_TSO4, NET_F_GUEST_TSO4}},
+    {NET_TSO6, {NET_F_HOST_TSO6, NET_F_HOST_TSO6}, {NET_F_GUEST_TSO6, NET_F_GUEST_TSO6}},
+    {NET_ECN, {NET_F_HOST_ECN, NET_F_HOST_ECN}, {NET_F_GUEST_ECN, NET_F_GUEST_ECN}},
+    {NET_UFO, {NET_F_HOST_UFO, NET_F_HOST_UFO}, {NET_F_GUEST_UFO, NET_F_GUEST_UFO}},
+    {NET_USO, {NET_F_HOST_USO, NET_F_HOST_USO}, {NET_F_GUEST_USO4, NET_F_GUEST_USO6}},
+};
+
+void net_offer(struct vdev *dev, struct vfeat *f)
+{
+    static const uint8_t always[] = {NET_F_MAC, NET_F_MRG_RXBUF, NET_F_STATUS, NET_F_SPEED_DUPLEX};
+    const struct net_dev *nd = net_of(dev);
+    const uint32_t can_send = net_can_send(nd->net), can_leave = net_can_leave(nd->net);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(always); i++)
+        vfeat_add(f, always[i]);
+    if (nd->mtu)
+        vfeat_add(f, NET_F_MTU);
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(offload_rows); i++) {
+        const struct offload_row *row = &offload_rows[i / 2];
+
+        if (can_send & row->offload)
+            vfeat_add(f, row->host[i % 2]);
+        if (can_leave & row->offload)
+            vfeat_add(f, row->guest[i % 2]);
+    }
+}
+
+/* Marks are nothing without segments to bear them (5.1.3.1-d1, d2; F05). */
+static uint32_t with_sense(uint32_t offloads)
+{
+    return offloads & (NET_TSO4 | NET_TSO6) ? offloads : offloads & ~(uint32_t)NET_ECN;
+}
+
+uint32_t net_asks(const struct vdev *dev)
+{
+    uint32_t asks = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(offload_rows); i++)
+        if (vdev_has(dev, offload_rows[i].host[0]) && vdev_has(dev, offload_rows[i].host[1]))
+            asks |= offload_rows[i].offload;
+    return with_sense(asks);
+}
+
+uint32_t net_takes(const struct vdev *dev)
+{
+    uint32_t takes = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(offload_rows); i++)
+        if (vdev_has(dev, offload_rows[i].guest[0]) && vdev_has(dev, offload_rows[i].guest[1]))
+            takes |= offload_rows[i].offload;
+    return with_sense(takes);
+}
+
+/* ---- configuration space ---- */
+
+static struct net_dev *ctx_net(void *ctx)
+{
+    return net_of((const struct vdev *)ctx);
+}
+
+static uint64_t mac_read(void *ctx, const struct reg *reg)
+{
+    return ctx_net(ctx)->mac[reg->off];
+}
+
+static void mac_write(void *ctx, const struct reg *reg, uint64_t v)
+{
+    ctx_net(ctx)->mac[reg->off] = (uint8_t)v;
+}
+
+static uint64_t status_read(void *ctx, const struct reg *reg)
+{
+    const struct net_dev *nd = ctx_net(ctx);
+
+    (void)reg;
+    return (nd->net->up ? STATUS_LINK_UP : 0U) | (nd->announce ? STATUS_ANNOUNCE : 0U);
+}
+
+static uint64_t mtu_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return ctx_net(ctx)->mtu;
+}
+
+static uint64_t speed_read(void *ctx, const struct reg *reg)
+{
+    const uint32_t speed = ctx_net(ctx)->net->speed;
+
+    (void)reg;
+    return speed && speed <= INT32_MAX ? speed : UINT32_MAX; /* 5.1.4.1-d10 */
+}
+
+static uint64_t duplex_read(void *ctx, const struct reg *reg)
+{
+    return speed_read(ctx, reg) == UINT32_MAX ? DUPLEX_UNKNOWN : DUPLEX_FULL;
+}
+
+/* Rows but those of mac name their feature. */
+static bool config_present(void *ctx, const struct reg *reg)
+{
+    return vdev_offers((const struct vdev *)ctx, reg->off < NET_MAC ? NET_F_MAC : reg->arg);
+}
+
+/* clang-format off */
+static const struct reg config_rows[] = {
+    {0, 1, 0, "mac", "5.1.4-d1", mac_read, NULL}, /* 5.1.4-d3 */
+    {1, 1, 0, "mac", "5.1.4-d1", mac_read, NULL},
+    {2, 1, 0, "mac", "5.1.4-d1", mac_read, NULL},
+    {3, 1, 0, "mac", "5.1.4-d1", mac_read, NULL},
+    {4, 1, 0, "mac", "5.1.4-d1", mac_read, NULL},
+    {5, 1, 0, "mac", "5.1.4-d1", mac_read, NULL},
+    {CONFIG_STATUS, 2, NET_F_STATUS, "status", "5.1.4-d1", status_read, NULL},
+    {CONFIG_MTU, 2, NET_F_MTU, "mtu", "5.1.4-d1", mtu_read, NULL},
+    {CONFIG_SPEED, 4, NET_F_SPEED_DUPLEX, "speed", "5.1.4-d1", speed_read, NULL},
+    {CONFIG_DUPLEX, 1, NET_F_SPEED_DUPLEX, "duplex", "5.1.4-d1", duplex_read, NULL},
+};
+
+static const struct reg config_old_rows[] = {
+    {0, 1, 0, "mac", "5.1.4.3-l2", NULL, mac_write},
+    {1, 1, 0, "mac", "5.1.4.3-l2", NULL, mac_write},
+    {2, 1, 0, "mac", "5.1.4.3-l2", NULL, mac_write},
+    {3, 1, 0, "mac", "5.1.4.3-l2", NULL, mac_write},
+    {4, 1, 0, "mac", "5.1.4.3-l2", NULL, mac_write},
+    {5, 1, 0, "mac", "5.1.4.3-l2", NULL, mac_write},
+};
+/* clang-format on */
+
+const struct regs net_config = {.name = "virtio_net_config",
+                                .row = config_rows,
+                                .n = ARRAY_SIZE(config_rows),
+                                .size = CONFIG_BYTES,
+                                .present = config_present};
+
+const struct regs net_config_old = {.name = "virtio_net_config",
+                                    .row = config_old_rows,
+                                    .n = ARRAY_SIZE(config_old_rows),
+                                    .size = CONFIG_BYTES};

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns frames on their way from the network to the driver. The first bytes of a frame come into
+ * the device, which decides by them; the rest goes straight into the driver's buffers, as many as
+ * are likely to be needed, and what is more than that into a bounce. A frame that needs more
+ * buffers than there are waits for them, for a while, and everything behind it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "devices/net-internal.h"
+#include "vmm/base/bits.h"
+
+enum {
+    RX_BATCH = 32,   /* frames between interrupts, at most */
+    RX_PIECES = 128, /* of guest memory for one frame; the bounce is behind them */
+    RX_HEAD = NET_HEADER + NET_RX_HEAD,
+    RX_EXPECT_MIN = 1536,
+    RX_EXPECT_DECAY = 16,
+};
+
+#define RX_PATIENCE_NS (200 * UINT64_C(1000000))
+
+enum rx_state {
+    RX_TAKEN,   /* a frame has gone its way */
+    RX_EMPTY,   /* none has arrived */
+    RX_STARVED, /* no buffers for it */
+    RX_OFF,     /* the queue is not in use */
+};
+
+static bool merges(const struct net_pair *p)
+{
+    return vdev_has(p->nd->dev, NET_F_MRG_RXBUF);
+}
+
+/* ---- buffers ---- */
+
+static struct vq_chain *held_at(const struct net_pair *p, unsigned i)
+{
+    return p->held[(p->held_first + i) % NET_RX_QUEUE];
+}
+
+/* Buffers that frames can be put in: writable, all of them, RAM, and room for one. */
+static bool rx_usable(const struct net_pair *p, const struct vq_chain *chain)
+{
+    const uint64_t least = merges(p) ? 1 : NET_HEADER + NET_ETHERNET;
+
+    return !chain->fault && !gcur_left(&chain->out) && gcur_left(&chain->in) >= least;
+}
+
+/* Hold buffers for `want` bytes, or one, where buffers are not merged. false: there are less. */
+static bool rx_gather(struct net_pair *p, uint64_t want)
+{
+    struct vq *vq = net_rx_queue(p);
+    struct vq_chain *chain;
+
+    if (!merges(p))
+        want = 1;
+    for (unsigned i = 0; i < VQ_TURN && p->held_bytes < want && p->n_held < NET_RX_QUEUE; i++) {
+        chain = vq_pop(vq);
+        if (!chain)
+            break;
+        if (!rx_usable(p, chain)) {
+            vq_drop(chain);
+            continue;
+        }
+        p->held[(p->held_first + p->n_held++) % NET_RX_QUEUE] = chain;
+        p->held_bytes += gcur_left(&chain->in);
+    }
+    return p->held_bytes >= want;
+}
+
+static struct vq_chain *held_take(struct net_pair *p)
+{
+    struct vq_chain *chain = held_at(p, 0);
+
+    p->held_first = (p->held_first + 1) % NET_RX_QUEUE;
+    p->n_held--;
+    return chain;
+}
+
+/* Store at an offset of the frame, wherever in the buffers that is. */
+static void held_put(struct net_pair *p, uint64_t at, const uint8_t *from, size_t len)
+{
+    for (unsigned i = 0; i < p->n_held && len; i++) {
+        struct gcur c = held_at(p, i)->in;
+        const size_t skip = (size_t)min_u64(at, gcur_left(&c));
+        const size_t n = (size_t)min_u64(len, gcur_left(&c) - skip);
+
+        at -= skip;
+        gcur_skip(&c, skip);
+        gcur_put(&c, from, n);
+        from += n;
+        len -= n;
+    }
+}
+
+/* ---- a frame ---- */
+
+/* Where the next frame is to go. Returns pieces; *direct = bytes of the driver's buffers. */
+static unsigned rx_pieces(struct net_pair *p, struct iovec iov[RX_PIECES + 2], uint32_t *direct)
+{
+    uint64_t skip = RX_HEAD, total = 0, bytes;
+    unsigned n = 1;
+
+    iov[0] = (struct iovec){p->head, RX_HEAD};
+    for (unsigned i = 0; i < p->n_held && n <= RX_PIECES && total < NET_FRAME_MAX; i++) {
+        struct gcur c = held_at(p, i)->in;
+        const uint64_t pass = min_u64(skip, gcur_left(&c));
+        int k;
+
+        gcur_skip(&c, pass);
+        skip -= pass;
+        k = gcur_iov(&c, NET_FRAME_MAX - total, iov + n, RX_PIECES + 1 - n, &bytes);
+        if (k < 0)
+            break;
+        n += (unsigned)k;
+        total += bytes;
+        if (bytes < gcur_left(&c))
+            break;
+    }
+    iov[n++] = (struct iovec){p->bounce, NET_FRAME_MAX};
+    *direct = (uint32_t)total;
+    return n;
+}
+
+/* How much the next one is likely to have: grows at once, shrinks slowly. */
+static void rx_learn(struct net_pair *p, uint32_t len)
+{
+    if (len > p->expect)
+        p->expect = len;
+    else
+        p->expect -= (p->expect - len) / RX_EXPECT_DECAY;
+    if (p->expect < RX_EXPECT_MIN)
+        p->expect = RX_EXPECT_MIN;
+}
+
+/* Fetch the next frame. false: none. frame.len stays 0 for one that nobody wants. */
+static bool rx_fetch(struct net_pair *p)
+{
+    struct iovec iov[RX_PIECES + 2];
+    uint32_t direct;
+    const unsigned n = rx_pieces(p, iov, &direct);
+    const int64_t len = net_receive(p->nd->net, p->index, iov, n);
+    struct net_hdr hdr;
+
+    if (len < 0)
+        return false;
+    if (len < NET_HEADER + NET_ETHERNET || len > NET_HEADER + NET_FRAME_MAX) {
+        p->nd->net->lost++;
+        return true;
+    }
+    hdr = net_hdr_load(ORDER_LITTLE, p->head);
+    if (!net_hdr_receivable(p->nd, &hdr, p->head + NET_HEADER, (uint64_t)len - NET_HEADER)) {
+        p->nd->net->lost++;
+        return true;
+    }
+    net_hdr_store(ORDER_LITTLE, &hdr, p->head);
+    rx_learn(p, (uint32_t)len);
+    p->frame = (struct net_rx_frame){(uint32_t)len, direct};
+    return true;
+}
+
+/* How many of the held buffers the frame fills. */
+static unsigned rx_spread(const struct net_pair *p)
+{
+    uint64_t left = p->frame.len;
+    unsigned n = 0;
+
+    while (left)
+        left -= min_u64(left, gcur_left(&held_at(p, n++)->in));
+    return n;
+}
+
+/* The buffers hold the frame but for its first and last bytes: add them, and give it away. */
+static void rx_give(struct net_pair *p)
+{
+    const uint32_t len = p->frame.len;
+    const uint32_t in_head = (uint32_t)min_u64(len, RX_HEAD);
+    const uint64_t in_place = (uint64_t)RX_HEAD + p->frame.direct;
+    const unsigned n = rx_spread(p);
+    struct net_hdr hdr = net_hdr_load(ORDER_LITTLE, p->head);
+    uint64_t left = len;
+
+    hdr.buffers = (uint16_t)n; /* 5.1.9.4.1-d1, d2 */
+    net_hdr_store(held_at(p, 0)->in.order, &hdr, p->head);
+    held_put(p, 0, p->head, in_head);
+    if (len > in_place)
+        held_put(p, in_place, p->bounce, (size_t)(len - in_place));
+    for (unsigned i = 0; i < n; i++) { /* 5.1.9.4.1-d3 */
+        struct vq_chain *chain = held_take(p);
+        const uint64_t room = gcur_left(&chain->in), used = min_u64(left, room);
+
+        p->held_bytes -= room;
+        left -= used;
+        vq_push(chain, (uint32_t)used);
+    }
+}
+
+/* true: the frame has gone, to the driver or for good. */
+static bool rx_place(struct net_pair *p)
+{
+    const bool fits = rx_gather(p, p->frame.len) && p->held_bytes >= p->frame.len;
+
+    if (fits)
+        rx_give(p);
+    else if (merges(p) && p->n_held < NET_RX_QUEUE)
+        return false; /* N11 */
+    else
+        p->nd->net->lost++; /* N10: the buffer stays */
+    p->frame.len = 0;
+    if (p->waiting)
+        loop_timer_set(p->patience, 0);
+    p->waiting = false;
+    return true;
+}
+
+/* ---- turns ---- */
+
+static bool rx_in_use(const struct net_pair *p)
+{
+    return vdev_runs(p->nd->dev) && vq_live(net_rx_queue(p)) && p->index < p->nd->active;
+}
+
+static enum rx_state rx_one(struct net_pair *p)
+{
+    if (!rx_in_use(p))
+        return RX_OFF;
+    if (!p->frame.len) {
+        if (!rx_gather(p, p->expect) && !p->n_held)
+            return RX_STARVED;
+        if (!rx_fetch(p))
+            return RX_EMPTY;
+    }
+    return !p->frame.len || rx_place(p) ? RX_TAKEN : RX_STARVED;
+}
+
+static void rx_listen(struct net_pair *p, bool on)
+{
+    if (p->listening != on)
+        net_listen(p->nd->net, p->index, on);
+    p->listening = on;
+}
+
+/* Doorbells are wanted while buffers are. true: there are some already. */
+static bool rx_kicks(struct net_pair *p, bool on)
+{
+    if (p->rx_kicks == on && !on)
+        return false;
+    p->rx_kicks = on;
+    return vq_kicks(net_rx_queue(p), on);
+}
+
+void net_rx_turn(struct net_pair *p)
+{
+    struct vq *vq = net_rx_queue(p);
+    enum rx_state state = RX_TAKEN;
+
+    for (unsigned done = 0; done < VQ_TURN && state == RX_TAKEN; done++) {
+        state = rx_one(p);
+        if (done % RX_BATCH == RX_BATCH - 1)
+            vq_publish(vq);
+    }
+    vq_publish(vq);
+    if (state == RX_TAKEN || (state == RX_STARVED && rx_kicks(p, true))) {
+        loop_post(vq->dev->loop, &vq->again);
+        return;
+    }
+    rx_listen(p, state == RX_EMPTY);
+    if (state == RX_EMPTY)
+        rx_kicks(p, false);
+    if (p->frame.len && !p->waiting)
+        loop_timer_set(p->patience, RX_PATIENCE_NS);
+    p->waiting = p->frame.len;
+}
+
+/* Nobody has made room: the frame is lost, and its buffers serve the next one. */
+void net_rx_impatient(void *pair)
+{
+    struct net_pair *p = (struct net_pair *)pair;
+
+    if (!p->frame.len)
+        return;
+    p->nd->net->lost++;
+    p->frame.len = 0;
+    p->waiting = false;
+    net_rx_turn(p);
+}
+
+void net_rx_stop(struct net_pair *p)
+{
+    rx_listen(p, false);
+    p->frame.len = 0;
+    p->rx_kicks = true;
+    while (p->n_held)
+        vq_forget(held_take(p));
+    p->held_first = 0;
+    p->held_bytes = 0;
+    p->expect = RX_EXPECT_MIN;
+}
