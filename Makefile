@@ -5,6 +5,7 @@
 CC      ?= gcc
 SAN     ?=
 LEGACY  ?= 1
+SLIRP   ?= $(shell pkg-config --exists slirp 2>/dev/null && echo 1 || echo 0)
 V       ?= 0
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -39,6 +40,11 @@ endif
 LDFLAGS_ALL += -fsanitize=$(SAN)
 endif
 
+# optional ones: without them their feature says so
+ifneq ($(SLIRP),0)
+PKGS    += slirp
+endif
+
 PKG_MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
 LDLIBS  := $(if $(PKG_MISSING),,$(shell pkg-config --libs $(PKGS)))
 PKG_CFLAGS := $(if $(PKG_MISSING),,$(shell pkg-config --cflags $(PKGS)))
@@ -49,12 +55,20 @@ SRC := $(sort $(wildcard vmm/*.c vmm/base/*.c vmm/bus/*.c vmm/x86/*.c virtio/*.c
 ifeq ($(LEGACY),0)
 SRC := $(filter-out virtio/legacy.c,$(SRC))
 endif
+ifeq ($(SLIRP),0)
+SRC := $(filter-out devices/backend/net-slirp.c,$(SRC))
+else
+SRC := $(filter-out devices/backend/net-slirp-none.c,$(SRC))
+endif
 LIB_SRC := $(filter-out vmm/main.c,$(SRC))
 OBJ     := $(SRC:%.c=$(B)/obj/%.o)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 DRIVER_SRC := $(sort $(wildcard tests/driver/*.c))
 DRIVER_OBJ := $(DRIVER_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(sort $(wildcard tests/unit/test-*.c tests/device/test-*.c))
+ifeq ($(SLIRP),0)
+TEST_SRC := $(filter-out tests/unit/test-net-slirp.c,$(TEST_SRC))
+endif
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 TESTS   := $(TEST_SRC:tests/%.c=$(B)/tests/%)
 NATIVE_SRC := $(sort $(wildcard tests/bench/*.c))
@@ -73,6 +87,9 @@ endif
 .SECONDARY:
 
 all: $(B)/vmm $(B)/vmm.1
+ifeq ($(SLIRP),0)
+	@echo 'make: without libslirp (packages libslirp-dev, libglib2.0-dev): --net user says so, and none is the default' >&2
+endif
 
 help:
 	@echo 'make            build $(B)/vmm'
@@ -83,7 +100,7 @@ help:
 	@echo 'make style      the laws of the tree'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
-	@echo 'variables       CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
+	@echo 'variables       CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
 
 # ---- compiling; a change of flags rebuilds ----
 $(B)/flags: FORCE
