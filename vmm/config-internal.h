@@ -18,4 +18,8 @@ int config_net(void *conf, const char *value, struct err *err);
 int config_rng(void *conf, const char *value, struct err *err);
 int config_console(void *conf, const char *value, struct err *err);
 
+/* What the options of networks say together; adds the default one. 0 or -errno with err filled. */
+int config_net_check(struct config *config, struct err *err);
+void config_net_free(struct config *config);
+
 #endif

@@ -141,7 +141,12 @@ const struct opt config_run_opts[] = {
      "a disk: a raw image file or a block device; the first one is booted from unless --kernel is "
      "given; may be repeated; a comma in FILE is written twice",
      config_disk, true},
-    {"--net", "none", "no network device (there is none in this version yet)", config_net, false},
+    {"--net",
+     "user[,hostfwd=FORWARD]...[,mac=ADDRESS][,mtu=BYTES][,queues=N][,interface=WORD]|none",
+     "a network card and what it is plugged into; user (the default): the host's network by way of "
+     "this process, without any rights, with addresses by DHCP; none: there is no card; may be "
+     "repeated",
+     config_net, true},
     {"--console", "serial|virtio[,to=WHERE][,interface=WORD]",
      "the console that the guest's kernel uses: the serial port ttyS0 (default) or the virtio "
      "console hvc0; on the terminal unless to= says something else",
@@ -175,12 +180,13 @@ const struct opt config_run_opts[] = {
 
 const struct config_group config_groups[] = {
     {"--disk", "behind the file", config_disk_opts},
+    {"--net", "behind the first", config_net_opts},
     {"--console", "behind the first", config_console_opts},
     {"--rng", "in any order", config_rng_opts},
     {NULL, NULL, NULL},
 };
 
-static int config_check(const struct config *config, struct err *err)
+static int config_check(struct config *config, struct err *err)
 {
     if (config->initrd && !config->kernel)
         return err_set(err, EINVAL,
@@ -192,7 +198,7 @@ static int config_check(const struct config *config, struct err *err)
         if (config->disk[i].read_only && config->disk[i].snapshot)
             return err_set(err, EINVAL, "--disk %s: ro and snapshot exclude each other",
                            config->disk[i].path);
-    return 0;
+    return config_net_check(config, err);
 }
 
 int config_parse(struct config *config, int argc, char *const *argv, struct err *err)
@@ -210,6 +216,7 @@ void config_free(struct config *config)
     for (unsigned i = 0; i < config->n_disks; i++)
         free(config->disk[i].path);
     free(config->disk);
+    config_net_free(config);
     free(config->console_to.path);
     free(config->rng.source);
     config->disk = NULL;

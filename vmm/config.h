@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "devices/backend/net-slirp.h"
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
 
@@ -45,6 +46,19 @@ struct config_disk {
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
 };
 
+enum config_net_kind { CONFIG_NET_USER };
+
+struct config_net {
+    enum config_net_kind kind;
+    struct net_slirp_forward *forward; /* user */
+    unsigned n_forwards;
+    bool mac_given;
+    uint8_t mac[NET_MAC];
+    uint16_t mtu;                        /* bytes, 0: not given */
+    unsigned queues;                     /* pairs, 0: not given */
+    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+};
+
 struct config {
     struct config_disk *disk;
     unsigned n_disks;
@@ -52,6 +66,9 @@ struct config {
     struct config_stream console_to;
     char console_interface[CONFIG_WORD_MAX + 1]; /* "": the default */
     struct config_rng rng;
+    struct config_net *net;
+    unsigned n_nets;
+    bool no_net;                          /* the user said so */
     const char *kernel, *initrd, *append; /* NULL: not given */
     uint64_t mem;                         /* bytes */
     unsigned cpus;
@@ -67,6 +84,8 @@ struct config {
 extern const struct opt config_run_opts[];
 /* Words of --disk behind the file; conf is a struct config_disk. */
 extern const struct opt config_disk_opts[];
+/* Words of --net behind the first; conf is a struct config_net. */
+extern const struct opt config_net_opts[];
 /* Words of --rng; conf is a struct config. */
 extern const struct opt config_rng_opts[];
 /* Words of --console behind the first; conf is a struct config. */

@@ -3,7 +3,7 @@
  * Owns the list of a machine's virtio devices, from making to freeing; the disks, the console and
  * the entropy source are made here. Refuses to do a device's or a back end's work.
  */
-#include "vmm/parts.h"
+#include "vmm/parts-internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -142,10 +142,7 @@ static int rng_make(struct parts *parts, struct err *err)
 
 /* In the order of their places on the bus. */
 static int (*const makers[])(struct parts *parts, struct err *err) = {
-    disks_make,
-    console_make,
-    rng_make,
-    NULL,
+    disks_make, console_make, rng_make, parts_make_nets, NULL,
 };
 
 /* ---- the list ---- */

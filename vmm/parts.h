@@ -61,18 +61,4 @@ struct part *parts_find(const struct parts *parts, const char *name);
 /* Stop loops, free devices. All vCPUs have stopped. */
 void parts_free(struct parts *parts);
 
-/* ---- for the files of parts ---- */
-
-/* The next part, named kind and index; loop NULL: one of its own. NULL with err filled. */
-struct part *part_add(struct parts *parts, const char *kind, unsigned index, struct loop *loop,
-                      struct err *err);
-
-/* Make the device of type from conf and plug it. */
-int part_plug(struct parts *parts, struct part *part, const struct virtio_type *type,
-              const void *conf, const struct vinterfaces *ifs, struct err *err);
-
-/* The interfaces that a device of type is to have; word: the user's for it, "" for none. */
-const struct vinterfaces *part_interfaces(const struct parts *parts, const char *word,
-                                          const struct virtio_type *type, struct err *err);
-
 #endif

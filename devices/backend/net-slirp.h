@@ -17,7 +17,7 @@ struct net_slirp_forward {
     uint16_t host_port;
     struct in_addr guest; /* INADDR_ANY: the address that DHCP gives out first */
     uint16_t guest_port;
-    const char *text; /* as the user wrote it, for messages */
+    char text[56]; /* as the user wrote it, for messages */
 };
 
 struct net_slirp_conf {

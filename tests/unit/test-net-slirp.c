@@ -189,7 +189,7 @@ static void test_port_in_use(void **state)
 
     (void)state;
     loop = loop_new("net", &err);
-    f.text = "tcp:127.0.0.1:1-22";
+    strcpy(f.text, "tcp:127.0.0.1:1-22");
     fd = host_listen(SOCK_STREAM, &f.host_port);
     assert_null(net_slirp_open(&(struct net_slirp_conf){.forward = &f, .n_forwards = 1}, "net0",
                                loop, &err));

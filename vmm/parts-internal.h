@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the files of parts: parts.c has the list, the others make one kind of device each. */
+#ifndef VMM_PARTS_INTERNAL_H
+#define VMM_PARTS_INTERNAL_H
+
+#include "vmm/parts.h"
+
+/* The next part, named kind and index; loop NULL: one of its own. NULL with err filled. */
+struct part *part_add(struct parts *parts, const char *kind, unsigned index, struct loop *loop,
+                      struct err *err);
+
+/* Make the device of type from conf and plug it. */
+int part_plug(struct parts *parts, struct part *part, const struct virtio_type *type,
+              const void *conf, const struct vinterfaces *ifs, struct err *err);
+
+/* The interfaces that a device of type is to have; word: the user's for it, "" for none. */
+const struct vinterfaces *part_interfaces(const struct parts *parts, const char *word,
+                                          const struct virtio_type *type, struct err *err);
+
+/* The network cards. 0 or -errno with err filled. */
+int parts_make_nets(struct parts *parts, struct err *err);
+
+#endif
