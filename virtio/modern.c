@@ -168,9 +168,10 @@ static uint64_t queue_size_read(void *ctx, const struct reg *reg)
 static void queue_size_write(void *ctx, const struct reg *reg, uint64_t v)
 {
     struct vq *vq = queue_settable(vpci_ctx(ctx));
+    const bool any = vq && vdev_has(vq->dev, VIRTIO_F_RING_PACKED); /* 2.8-d2 */
 
     (void)reg;
-    if (vq && is_pow2(v) && v <= vq->max) /* Q05, Q07; 4.1.4.3.1-d15 */
+    if (vq && v && (any || is_pow2(v)) && v <= vq->max) /* Q05, Q07; 4.1.4.3.1-d15 */
         vq->set.size = (uint16_t)v;
 }
 
@@ -226,6 +227,16 @@ static uint64_t queue_notify_off_read(void *ctx, const struct reg *reg)
 
     (void)reg;
     return vq ? vq->index : 0;
+}
+
+/* Doorbells have an address each, so that what is written there says nothing new (2.9-d1). */
+static uint64_t queue_notif_config_data_read(void *ctx, const struct reg *reg)
+{
+    struct vpci *vp = vpci_ctx(ctx);
+    const struct vq *vq = queue_now(vp);
+
+    (void)reg;
+    return vq && vdev_offers(vp->dev, VIRTIO_F_NOTIF_CONFIG_DATA) ? vq->index : 0;
 }
 
 /* The six halves of the addresses: arg / 2 says which, arg % 2 the half. */
@@ -294,6 +305,7 @@ static const struct reg common_rows[] = {
     {0x2c, 4, 3, "queue_driver_hi", "4.1.3.2-d1", queue_address_read, queue_address_write},
     {0x30, 4, 4, "queue_device_lo", "4.1.3.2-d1", queue_address_read, queue_address_write},
     {0x34, 4, 5, "queue_device_hi", "4.1.3.2-d1", queue_address_read, queue_address_write},
+    {0x38, 2, 0, "queue_notif_config_data", "4.1.4.3-d3", queue_notif_config_data_read, NULL},
     {0x3a, 2, 0, "queue_reset", "4.1.4.3.1-d11", queue_reset_read, queue_reset_write},
 };
 /* clang-format on */
@@ -365,7 +377,7 @@ static void modern_write(struct vpci *vp, uint64_t off, const void *data, unsign
             regs_write(config, vp->dev, &regs_little, in, data, len);
         break;
     case MODERN_NOTIFY:
-        if (in % MODERN_NOTIFY_STEP == 0)
+        if (in % MODERN_NOTIFY_STEP == 0) /* 2 or 4 bytes (4.1.5.2-d1), and whatever else */
             vpci_doorbell(vp, (unsigned)(in / MODERN_NOTIFY_STEP));
         break;
     default:

@@ -48,6 +48,29 @@ enum {
     VIRTQ_USED_ALIGN = 4,
 };
 
+/* 2.8 Packed virtqueues */
+struct pvirtq_desc {
+    le64_t addr;
+    le32_t len;
+    le16_t id;
+    le16_t flags; /* VIRTQ_DESC_* and these */
+};
+
+enum {
+    PVIRTQ_AVAIL = 1 << 7,
+    PVIRTQ_USED = 1 << 15,
+    PVIRTQ_DESC_LEN = 8, /* offsets */
+    PVIRTQ_DESC_ID = 12,
+    PVIRTQ_DESC_FLAGS = 14,
+    PVIRTQ_EVENT_BYTES = 4, /* either event suppression area: offset and wrap, then flags */
+    PVIRTQ_EVENT_ALIGN = 4,
+    PVIRTQ_EVENT_WRAP = 1 << 15,
+    PVIRTQ_EVENT_ENABLE = 0, /* flags (2.8.10) */
+    PVIRTQ_EVENT_DISABLE = 1,
+    PVIRTQ_EVENT_DESC = 2,
+    PVIRTQ_EVENT_FLAGS = 3, /* mask */
+};
+
 /* 4.1.2 PCI device discovery */
 enum {
     VIRTIO_PCI_VENDOR = 0x1af4,
@@ -101,6 +124,10 @@ enum {
     VIRTIO_F_INDIRECT_DESC = 28,
     VIRTIO_F_EVENT_IDX = 29,
     VIRTIO_F_VERSION_1 = 32,
+    VIRTIO_F_RING_PACKED = 34,
+    VIRTIO_F_IN_ORDER = 35,
+    VIRTIO_F_NOTIFICATION_DATA = 38,
+    VIRTIO_F_NOTIF_CONFIG_DATA = 39,
     VIRTIO_F_RING_RESET = 40,
 };
 

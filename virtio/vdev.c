@@ -23,9 +23,18 @@ static const struct vfeat_row reserved_rows[] = {
     {VIRTIO_F_INDIRECT_DESC, "indirect_desc", "2.7.5.3", -1},
     {VIRTIO_F_EVENT_IDX, "event_idx", "2.7.10", -1},
     {VIRTIO_F_VERSION_1, "version_1", "6.2-d1", -1},
-    {VIRTIO_F_RING_RESET, "ring_reset", "2.6.1", -1},
+    {VIRTIO_F_RING_PACKED, "ring_packed", "2.8-d1", VIRTIO_F_VERSION_1},
+    {VIRTIO_F_IN_ORDER, "in_order", "6.2-d5", VIRTIO_F_VERSION_1},
+    {VIRTIO_F_NOTIFICATION_DATA, "notification_data", "2.9-d2", VIRTIO_F_VERSION_1},
+    {VIRTIO_F_NOTIF_CONFIG_DATA, "notif_config_data", "2.9-d1", VIRTIO_F_VERSION_1},
+    {VIRTIO_F_RING_RESET, "ring_reset", "2.6.1", VIRTIO_F_VERSION_1},
     {0, NULL, NULL, -1},
 };
+
+/* Not offered unless asked for: held back completions and wider doorbells cost more than they give
+ * to a driver that takes them only because they are there. */
+static const uint8_t on_request[] = {VIRTIO_F_IN_ORDER, VIRTIO_F_NOTIFICATION_DATA,
+                                     VIRTIO_F_NOTIF_CONFIG_DATA};
 
 /* ---- making and freeing ---- */
 
@@ -75,6 +84,8 @@ struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct l
             dev->vq[i].again = (struct loop_work){.fn = queue_look, .arg = &dev->vq[i]};
         for (const struct vfeat_row *row = reserved_rows; row->name; row++)
             vfeat_add(&dev->offered, row->bit);
+        for (unsigned i = 0; i < ARRAY_SIZE(on_request); i++)
+            vfeat_del(&dev->offered, on_request[i]);
         type->offer(dev, &dev->offered);
     }
     loop_unlock(loop);
@@ -102,6 +113,33 @@ void vdev_free(struct vdev *dev)
 }
 
 /* ---- features ---- */
+
+/* Does f hold a bit without the one that it needs? Its row. */
+static const struct vfeat_row *feature_alone(const struct vfeat_row *row, const struct vfeat *f)
+{
+    for (; row && row->name; row++)
+        if (row->needs >= 0 && vfeat_has(f, row->bit) && !vfeat_has(f, (unsigned)row->needs))
+            return row;
+    return NULL;
+}
+
+void vdev_ask(struct vdev *dev, const struct vfeat *f)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(on_request); i++)
+        if (vfeat_has(f, on_request[i]))
+            vfeat_add(&dev->offered, on_request[i]);
+}
+
+void vdev_withhold(struct vdev *dev, const struct vfeat *f)
+{
+    const struct vfeat_row *row;
+
+    for (unsigned i = 0; i < VDEV_FEATURE_WORDS; i++)
+        dev->offered.word[i] &= ~f->word[i];
+    vfeat_add(&dev->offered, VIRTIO_F_VERSION_1); /* 6.2-d1 */
+    while ((row = feature_alone(dev->type->features, &dev->offered)))
+        vfeat_del(&dev->offered, row->bit);
+}
 
 static const struct vfeat_row *feature_row(const struct vfeat_row *row, unsigned bit)
 {
@@ -142,20 +180,19 @@ void vdev_driver_word_set(struct vdev *dev, uint32_t select, uint32_t bits)
 
 static bool features_fit(const struct vdev *dev, const struct vfeat *f)
 {
+    const struct vfeat_row *row = feature_alone(dev->type->features, f);
     char a[16], b[16];
 
     for (unsigned i = 0; i < VDEV_FEATURE_WORDS; i++)
         if (f->word[i] & ~dev->offered.word[i])
             return false;
-    for (const struct vfeat_row *row = dev->type->features; row && row->name; row++) {
-        if (row->needs < 0 || !vfeat_has(f, row->bit) || vfeat_has(f, (unsigned)row->needs))
-            continue;
+    if (!row)
+        row = feature_alone(reserved_rows, f);
+    if (row)
         log_msg(LOG_INFO, "%s: driver accepted %s without %s (%s)", dev->name,
                 vdev_feature_name(dev, row->bit, a),
                 vdev_feature_name(dev, (unsigned)row->needs, b), row->clause);
-        return false;
-    }
-    return true;
+    return !row;
 }
 
 bool vdev_negotiate(struct vdev *dev)

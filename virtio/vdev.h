@@ -137,6 +137,14 @@ struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct l
 /* The loop has stopped, or the lock is held; no I/O is in flight. NULL is fine. */
 void vdev_free(struct vdev *dev);
 
+/*
+ * What the user changed of the offer, between vdev_new() and vpci_new(). Ask for reserved bits that
+ * are offered on request only (other bits in f are ignored); withhold any bits, and what cannot be
+ * had without them, but never VERSION_1.
+ */
+void vdev_ask(struct vdev *dev, const struct vfeat *f);
+void vdev_withhold(struct vdev *dev, const struct vfeat *f);
+
 /* From open: add the next queue, at most max entries (a power of two), with extra bytes of the
  * type's own per chain. */
 int vdev_queue_add(struct vdev *dev, uint16_t max, size_t extra);

@@ -21,6 +21,7 @@ struct split {
     uint16_t avail_seen; /* how far the driver had come when we last looked */
     uint16_t used_next;  /* where the next used entry goes */
     uint16_t used_shown; /* the index that the driver can see */
+    uint16_t skipped;    /* chains that the next used entry stands for, too */
 };
 
 /* Of a table whose descriptors may be loaded as two words each. */
@@ -219,7 +220,14 @@ static void split_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
 
     ring_store32(&r->used, at, order32(r->order, chain->id));
     ring_store32(&r->used, at + 4, order32(r->order, written));
-    r->used_next++;
+    r->used_next = (uint16_t)(r->used_next + 1 + r->skipped);
+    r->skipped = 0;
+}
+
+static void split_skip(struct vq *vq, struct vq_chain *chain)
+{
+    (void)chain;
+    ((struct split *)vq->ring)->skipped++;
 }
 
 static uint16_t used_event(const struct split *r)
@@ -274,6 +282,7 @@ const struct vq_ops vq_split_ops = {
     .close = split_close,
     .pop = split_pop,
     .push = split_push,
+    .skip = split_skip,
     .publish = split_publish,
     .kicks = split_kicks,
     .more = split_any,

@@ -54,20 +54,30 @@ static void ring_close(struct vq *vq)
         vq->ops->close(vq);
     vq->ops = NULL;
     vq->ring = NULL;
+    vq->wait_first = vq->wait_last = NULL;
     slots_free(vq);
+}
+
+/* 2.7-d2, 2.8-d2 */
+static bool size_fits(const struct vq *vq)
+{
+    return vq->set.size && vq->set.size <= vq->max &&
+           (is_pow2(vq->set.size) || vdev_has(vq->dev, VIRTIO_F_RING_PACKED));
 }
 
 int vq_enable(struct vq *vq)
 {
     int ret;
 
-    if (vq->enabled || vq->ops || !is_pow2(vq->set.size) || vq->set.size > vq->max)
+    if (vq->enabled || vq->ops || !size_fits(vq))
         return -EINVAL;
     vq->slot = calloc(vq->set.size, sizeof(vq->slot[0]));
     if (!vq->slot)
         return -ENOMEM;
     vq->n_slots = vq->set.size;
-    vq->ring_ops = &vq_split_ops;
+    vq->any_id = false;
+    vq->in_order = vdev_has(vq->dev, VIRTIO_F_IN_ORDER);
+    vq->ring_ops = vdev_has(vq->dev, VIRTIO_F_RING_PACKED) ? &vq_packed_ops : &vq_split_ops;
     vq->ops = vq->dev->layer ? vq->dev->layer : vq->ring_ops;
     ret = vq->ops->open(vq);
     if (ret < 0) {
@@ -94,14 +104,14 @@ static void disable_end(struct vq *vq)
         vq->dev->up.queue_reset_done(vq->dev, vq->index);
 }
 
-static struct vq_chain *deferred_take(struct vq *vq)
+static struct vq_chain *wait_take(struct vq *vq)
 {
-    struct vq_chain *chain = vq->deferred_first;
+    struct vq_chain *chain = vq->wait_first;
 
     if (chain)
-        vq->deferred_first = chain->deferred;
-    if (!vq->deferred_first)
-        vq->deferred_last = NULL;
+        vq->wait_first = chain->wait;
+    if (!vq->wait_first)
+        vq->wait_last = NULL;
     return chain;
 }
 
@@ -116,8 +126,9 @@ void vq_disable(struct vq *vq)
         disable_end(vq);
         return;
     }
-    while ((chain = deferred_take(vq)))
-        chain_retire(chain);
+    while ((chain = wait_take(vq)))
+        if (chain->busy && chain->done)
+            chain_retire(chain);
 }
 
 void vq_done(struct vq *vq)
@@ -127,11 +138,32 @@ void vq_done(struct vq *vq)
 
 /* ---- chains ---- */
 
+/* Is there a slot for id, or can there be one? */
+static bool slot_reach(struct vq *vq, uint16_t id)
+{
+    struct vq_chain **more;
+    uint32_t n = vq->n_slots;
+
+    if (id < n)
+        return true;
+    if (!vq->any_id)
+        return false;
+    while (n <= id)
+        n *= 2;
+    more = realloc(vq->slot, n * sizeof(*more));
+    if (!more)
+        return false;
+    memset(more + vq->n_slots, 0, (n - vq->n_slots) * sizeof(*more));
+    vq->slot = more;
+    vq->n_slots = n;
+    return true;
+}
+
 struct vq_chain *vq_chain_take(struct vq *vq, uint16_t id)
 {
     struct vq_chain *chain;
 
-    if (id >= vq->n_slots)
+    if (!slot_reach(vq, id))
         return NULL;
     chain = vq->slot[id];
     if (!chain) {
@@ -145,7 +177,7 @@ struct vq_chain *vq_chain_take(struct vq *vq, uint16_t id)
     if (chain->busy)
         return NULL;
     chain->busy = true;
-    chain->fault = false;
+    chain->done = chain->fault = false;
     chain->n_iov = chain->n_out = 0;
     chain->out.left = chain->in.left = 0;
     vq->in_flight++;
@@ -226,6 +258,7 @@ void vq_chain_ready(struct vq_chain *chain)
                               .n = chain->n_iov - chain->n_out,
                               .order = order,
                               .left = chain->in.left};
+    chain->in_bytes = chain->in.left;
 }
 
 /* Make room for the graft before byte `at` of a list of pieces. NULL without memory. */
@@ -279,6 +312,18 @@ bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t at, uint32_t cut, 
 
 /* ---- the four verbs ---- */
 
+static void wait_add(struct vq_chain *chain)
+{
+    struct vq *vq = chain->vq;
+
+    chain->wait = NULL;
+    if (vq->wait_last)
+        vq->wait_last->wait = chain;
+    else
+        vq->wait_first = chain;
+    vq->wait_last = chain;
+}
+
 struct vq_chain *vq_pop(struct vq *vq)
 {
     struct vq_chain *chain;
@@ -286,46 +331,66 @@ struct vq_chain *vq_pop(struct vq *vq)
     if (!vdev_runs(vq->dev) || !vq_live(vq))
         return NULL;
     chain = vq->ops->pop(vq);
-    if (chain)
-        vq->stats.chains++;
+    if (!chain)
+        return NULL;
+    vq->stats.chains++;
+    if (vq->in_order)
+        wait_add(chain);
     return chain;
 }
 
-static void chain_defer(struct vq_chain *chain, uint32_t written)
+/* Into the ring; `with`: the next one says so for it, too (2.7.9-d1, 2.8.8-d1). */
+static void chain_use(struct vq_chain *chain, bool with)
 {
     struct vq *vq = chain->vq;
 
-    chain->written = written;
-    chain->deferred = NULL;
-    if (vq->deferred_last)
-        vq->deferred_last->deferred = chain;
+    if (with)
+        vq->ops->skip(vq, chain);
     else
-        vq->deferred_first = chain;
-    vq->deferred_last = chain;
+        vq->ops->push(vq, chain, chain->written);
+    vq->unpublished++;
+    vq->stats.bytes_written += chain->written;
+    chain_retire(chain);
+}
+
+/* Those whose turn has come. One entry serves for all in a row that are written completely, as the
+ * driver takes the skipped ones to be (2.7.9-d2). */
+static void wait_use_in_order(struct vq *vq)
+{
+    while (vq->wait_first && vq->wait_first->done) {
+        struct vq_chain *chain = wait_take(vq);
+        const bool another = vq->wait_first && vq->wait_first->done;
+
+        chain_use(chain, another && chain->written == chain->in_bytes);
+    }
 }
 
 void vq_push(struct vq_chain *chain, uint32_t written)
 {
     struct vq *vq = chain->vq;
 
-    if (chain->busy && vq_live(vq) && !vq->dev->resetting) {
-        if (vq->dev->dma_off) {
-            chain_defer(chain, written);
-            return;
-        }
-        vq->ops->push(vq, chain, written);
-        vq->unpublished++;
-        vq->stats.bytes_written += written;
+    if (!chain->busy || !vq_live(vq) || vq->dev->resetting) {
+        chain_retire(chain);
+        return;
     }
-    chain_retire(chain);
+    if (chain->done) {
+        bug("a chain was given back twice");
+        return;
+    }
+    chain->written = written;
+    if (!vq->in_order && !vq->dev->dma_off) {
+        chain_use(chain, false);
+        return;
+    }
+    chain->done = true;
+    if (!vq->in_order)
+        wait_add(chain);
 }
 
 void vq_catch_up(struct vq *vq)
 {
-    struct vq_chain *chain;
-
-    while ((chain = deferred_take(vq)))
-        vq_push(chain, chain->written);
+    while (!vq->in_order && vq->wait_first)
+        chain_use(wait_take(vq), false);
     vq_publish(vq);
 }
 
@@ -344,7 +409,11 @@ void vq_publish(struct vq *vq)
 {
     struct vdev *dev = vq->dev;
 
-    if (!vq->unpublished || !vq_live(vq) || dev->resetting || dev->dma_off)
+    if (!vq_live(vq) || dev->resetting || dev->dma_off)
+        return;
+    if (vq->in_order)
+        wait_use_in_order(vq);
+    if (!vq->unpublished)
         return;
     vq->unpublished = 0;
     if (!vq->ops->publish(vq)) {

@@ -38,13 +38,16 @@ struct vq_chain {
     struct vq *vq;
     struct gcur out, in;
     bool fault;
-    bool busy;   /* between pop and push */
-    uint16_t id; /* the ring's name for it */
+    bool busy;     /* between pop and push */
+    bool done;     /* pushed, and waits for its turn (IN_ORDER) */
+    uint16_t id;   /* the ring's name for it */
+    uint16_t span; /* the ring's: places that it takes there */
     uint32_t n_iov, cap_iov;
-    uint32_t n_out;            /* pieces of out; those of in follow */
-    uint8_t graft[VQ_GRAFT];   /* bytes that a layer put in: vq_chain_graft() */
-    uint32_t written;          /* while it waits to be used: */
-    struct vq_chain *deferred; /* the next one that waits */
+    uint32_t n_out;          /* pieces of out; those of in follow */
+    uint8_t graft[VQ_GRAFT]; /* bytes that a layer put in: vq_chain_graft() */
+    uint64_t in_bytes;       /* of all pieces of in */
+    uint32_t written;        /* while it waits to be used: */
+    struct vq_chain *wait;   /* the next one that waits */
     struct iovec *iov;
 };
 
@@ -55,6 +58,8 @@ struct vq_ops {
     void (*close)(struct vq *vq);
     struct vq_chain *(*pop)(struct vq *vq);
     void (*push)(struct vq *vq, struct vq_chain *chain, uint32_t written);
+    /* chain is used, all of it written, with what the next push says (IN_ORDER only). */
+    void (*skip)(struct vq *vq, struct vq_chain *chain);
     bool (*publish)(struct vq *vq); /* is an interrupt wanted? */
     bool (*kicks)(struct vq *vq, bool on);
     bool (*more)(struct vq *vq); /* is anything available that was not popped? */
@@ -76,11 +81,14 @@ struct vq {
     const struct vq_ops *ring_ops; /* the layout's, for the layer */
     void *ring;                    /* the layout's live state */
     struct vq_chain **slot;        /* by id, made when first needed */
-    uint16_t n_slots;
+    uint32_t n_slots;
+    bool any_id;   /* ids need not be below the size; the layout's to say */
+    bool in_order; /* buffers are used in the order in which they were made available */
     unsigned in_flight;
-    unsigned unpublished;                            /* pushed since the last publish */
-    struct vq_chain *deferred_first, *deferred_last; /* pushed while memory is out of reach */
-    struct loop_work again;                          /* more to do than one turn may take */
+    unsigned unpublished; /* in the ring since the last publish */
+    /* Pushed while memory is out of reach; if in_order, all that were popped. */
+    struct vq_chain *wait_first, *wait_last;
+    struct loop_work again; /* more to do than one turn may take */
     struct vq_stats stats;
 };
 
@@ -159,6 +167,6 @@ void vq_chain_ready(struct vq_chain *chain);
  */
 bool vq_chain_graft(struct vq_chain *chain, bool in, uint32_t at, uint32_t cut, uint32_t len);
 
-extern const struct vq_ops vq_split_ops;
+extern const struct vq_ops vq_split_ops, vq_packed_ops;
 
 #endif

@@ -95,7 +95,9 @@ static void offer_is_sane(struct bench *b)
     for (unsigned bit = 24; bit < 44; bit++) /* what is not built must not be offered: 2.2.2-d4 */
         if (all >> bit & 1)
             assert_true(bit == VIRTIO_F_INDIRECT_DESC || bit == VIRTIO_F_EVENT_IDX ||
-                        bit == VIRTIO_F_VERSION_1 || bit == VIRTIO_F_RING_RESET || bit == 34);
+                        bit == VIRTIO_F_VERSION_1 || bit == VIRTIO_F_RING_RESET ||
+                        bit == VIRTIO_F_RING_PACKED || (b->combo->ask >> bit & 1));
+    assert_int_equal(all & b->combo->ask, b->combo->ask);
     assert_true(offered_word(b, 1) & BIT32(ECHO_F_HIGH - 32));
     assert_int_equal(offered_word(b, 3), BIT32(ECHO_F_HIGHEST - 96));
 }

@@ -128,12 +128,15 @@ static void values_after_reset(struct bench *b)
     set(b, DRIVER_FEATURE_SELECT, 4, 0);
     assert_int_equal(get(b, DRIVER_FEATURE, 4), 0);
     for (unsigned i = 0; i < ECHO_QUEUES; i++) {
+        const bool own = b->combo->ask >> VIRTIO_F_NOTIF_CONFIG_DATA & 1;
+        const unsigned config_data = own ? i : 0; /* 4.1.4.3-d3 */
+
         set(b, QUEUE_SELECT, 2, i);
         assert_int_equal(get(b, QUEUE_SIZE, 2), ECHO_MAX);
         assert_int_equal(get(b, 0x1a, 2), 0xffff);
         assert_int_equal(get(b, QUEUE_ENABLE, 2), 0);
         for (unsigned off = QUEUE_DESC; off < COMMON_END; off += 2)
-            assert_int_equal(get(b, off, 2), 0);
+            assert_int_equal(get(b, off, 2), off == 0x38 ? config_data : 0);
     }
 }
 

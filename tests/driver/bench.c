@@ -21,6 +21,11 @@ enum { NAME_BYTES = 128, DEFAULT_QUEUE_SIZE = 128 };
 /* A reserved bit of virtio 0.9 that overrules what the driver says about interrupts (6.3-l2). */
 #define NOTIFY_ON_EMPTY BIT64(24)
 
+/* In order, and what else is offered on request. */
+#define IN_ORDER                                                    \
+    (BIT64(VIRTIO_F_IN_ORDER) | BIT64(VIRTIO_F_NOTIFICATION_DATA) | \
+     BIT64(VIRTIO_F_NOTIF_CONFIG_DATA))
+
 const struct combo combos[] = {
     {.name = "modern/split",
      .interfaces = "modern",
@@ -66,6 +71,43 @@ const struct combo combos[] = {
      .ops = &driver_modern,
      .ring = &ring_split,
      .msix = true},
+    {.name = "modern/split-in-order",
+     .interfaces = "modern",
+     .ops = &driver_modern,
+     .ring = &ring_split,
+     .ask = IN_ORDER,
+     .msix = true},
+    {.name = "modern/packed",
+     .interfaces = "modern",
+     .ops = &driver_modern,
+     .ring = &ring_packed,
+     .msix = true},
+    {.name = "modern/packed-indirect-odd",
+     .interfaces = "modern",
+     .ops = &driver_modern,
+     .ring = &ring_packed,
+     .msix = true,
+     .ecam = true,
+     .indirect = true,
+     .frame = FRAME_ODD},
+    {.name = "modern/packed-plain-bytes",
+     .interfaces = "modern",
+     .ops = &driver_modern,
+     .ring = &ring_packed,
+     .without = BIT64(VIRTIO_F_EVENT_IDX) | BIT64(VIRTIO_F_INDIRECT_DESC),
+     .frame = FRAME_BYTES},
+    {.name = "modern/packed-in-order",
+     .interfaces = "modern",
+     .ops = &driver_modern,
+     .ring = &ring_packed,
+     .ask = IN_ORDER,
+     .msix = true,
+     .indirect = true},
+    {.name = "transitional-as-modern/packed",
+     .interfaces = "transitional",
+     .ops = &driver_modern,
+     .ring = &ring_packed,
+     .msix = true},
 };
 const unsigned n_combos = ARRAY_SIZE(combos);
 
@@ -95,6 +137,7 @@ static enum byte_order guest_order(void *ctx)
 static void device_make(struct bench *b, const struct bench_kind *kind)
 {
     const struct vinterfaces *ifs;
+    const struct vfeat ask = {{(uint32_t)b->combo->ask, (uint32_t)(b->combo->ask >> 32)}};
     struct err err = {{0}};
 
     ifs = interfaces_find(b->combo->interfaces, kind->type, &err);
@@ -104,6 +147,7 @@ static void device_make(struct bench *b, const struct bench_kind *kind)
     b->dev = vdev_new(kind->type, kind->name, b->loop, &b->m->mem, b->conf, &err);
     if (!b->dev)
         fail_msg("%s", err.text);
+    vdev_ask(b->dev, &ask);
     b->vp = vpci_new(b->m->root, b->m->irqs, b->dev, ifs, -1, &err);
     if (!b->vp)
         fail_msg("%s", err.text);
@@ -201,9 +245,15 @@ static bool name_wanted(const char *name)
 static bool combo_fits(const struct bench_kind *kind, const struct bench_test *test,
                        const struct combo *combo, bool first)
 {
+    const bool in_order = combo->ask >> VIRTIO_F_IN_ORDER & 1;
+
     if (!first && (test->flags & BENCH_ONCE))
         return false;
-    if ((test->flags & BENCH_SPLIT) && combo->ring != &ring_split)
+    if ((test->flags & BENCH_SPLIT) && (combo->ring != &ring_split || in_order))
+        return false;
+    if ((test->flags & BENCH_PACKED) && (combo->ring != &ring_packed || in_order))
+        return false;
+    if ((test->flags & BENCH_IN_ORDER) && !in_order)
         return false;
     if ((test->flags & BENCH_INDIRECT) && (combo->without >> VIRTIO_F_INDIRECT_DESC & 1))
         return false;

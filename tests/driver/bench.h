@@ -19,6 +19,7 @@ struct combo {
     const struct ring_ops *ring;
     enum byte_order order;
     uint64_t without; /* features not accepted */
+    uint64_t ask;     /* features that are offered on request only */
     bool msix, ecam, indirect;
     enum frame frame;
 };
@@ -52,11 +53,14 @@ enum {
     BENCH_ONCE = 2,      /* only with the first combination: registers, say */
     BENCH_THREADS = 4,   /* always with loop threads */
     BENCH_TURNS = 8,     /* never: the test turns loops itself */
-    BENCH_SPLIT = 16,    /* only where rings are split: the test writes them itself */
+    BENCH_SPLIT = 16,    /* only where rings are split and each request has its own used entry: the
+                            test writes and reads them itself */
     BENCH_INDIRECT = 32, /* only where indirect descriptors are accepted */
     BENCH_MODERN = 64,   /* only through the registers of virtio 1.x */
     BENCH_LEGACY = 128,  /* only through those of virtio 0.9 */
     BENCH_BOTH = 256,    /* only where the device has both */
+    BENCH_PACKED = 512,  /* as BENCH_SPLIT, where rings are packed */
+    BENCH_IN_ORDER = 1024, /* only where requests come back in order */
 };
 
 struct bench_test {

@@ -28,6 +28,7 @@ enum {
     QUEUE_DESC = 0x20,
     QUEUE_DRIVER = 0x28,
     QUEUE_DEVICE = 0x30,
+    QUEUE_NOTIF_CONFIG_DATA = 0x38,
 };
 
 uint64_t modern_read(struct drv *d, unsigned type, uint32_t off, unsigned len)
@@ -124,6 +125,8 @@ static bool queue_open(struct drv *d, struct dq *q)
     common_write64(d, QUEUE_DESC, q->desc);
     common_write64(d, QUEUE_DRIVER, q->driver);
     common_write64(d, QUEUE_DEVICE, q->device);
+    if (d->features >> VIRTIO_F_NOTIF_CONFIG_DATA & 1)
+        q->notify = (uint16_t)common_read(d, QUEUE_NOTIF_CONFIG_DATA, 2);
     common_write(d, QUEUE_ENABLE, 2, 1);
     return common_read(d, QUEUE_ENABLE, 2) == 1;
 }
@@ -143,7 +146,11 @@ static uint16_t vector(struct drv *d, int q, uint16_t v)
  * devices here, which test-modern checks. */
 static void kick(struct drv *d, unsigned q)
 {
-    modern_write(d, VIRTIO_PCI_CAP_NOTIFY, q * d->notify_step, 2, q);
+    const bool with_data = d->features >> VIRTIO_F_NOTIFICATION_DATA & 1;
+    const uint32_t data = with_data ? (uint32_t)d->q[q].ops->notify_data(&d->q[q]) << 16 : 0;
+
+    modern_write(d, VIRTIO_PCI_CAP_NOTIFY, q * d->notify_step, with_data ? 4 : 2,
+                 data | d->q[q].notify);
 }
 
 static uint8_t isr(struct drv *d)

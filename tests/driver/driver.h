@@ -106,9 +106,11 @@ struct ring_ops {
     bool (*used_any)(struct dq *q);
     /* Ask for interrupts, or not (a hint). On: as of the next used entry. */
     void (*interrupts)(struct dq *q, bool on);
+    /* next_off and next_wrap of a notification with data (2.9-d2). */
+    uint16_t (*notify_data)(struct dq *q);
 };
 
-extern const struct ring_ops ring_split;
+extern const struct ring_ops ring_split, ring_packed;
 
 struct dq {
     struct drv *d;
@@ -117,16 +119,25 @@ struct dq {
     uint16_t size, max;
     uint16_t vector;
     enum byte_order order;
-    bool event_idx;
+    bool event_idx, in_order;
     bool on;                       /* enabled since the last reset */
     bool quiet;                    /* interrupts were switched off */
     uint64_t desc, driver, device; /* the areas */
     uint16_t area_size;            /* entries that they have room for, 0: none yet */
     /* The ring's own: */
-    uint16_t avail_idx, published, used_idx, free_head, n_free;
+    uint16_t avail_idx, published, used_idx, free_head, n_free; /* packed: avail_idx is a slot */
+    uint16_t free_tail;
+    bool avail_wrap, used_wrap;         /* packed */
+    uint16_t added, first, first_flags; /* packed: slots not shown yet, and what shows them */
+    uint16_t *line, line_first, n_line; /* in_order: ids as made available */
+    uint32_t *in_len;                   /* ... bytes that may be written, by id */
+    bool in_batch;                      /* ... entry is being taken apart */
+    struct used entry;
+    uint16_t notify;     /* what to write to its doorbell */
     uint16_t *next;      /* free list and chains, by descriptor */
     uint64_t *table;     /* indirect table of a head, 0: none yet */
     uint16_t *table_len; /* entries of it */
+    uint16_t *span;      /* packed: slots of a list, by id */
     void **cookie;       /* by head */
 };
 
@@ -261,6 +272,22 @@ bool dq_poll(struct dq *q, struct used *u);
  */
 uint32_t dq_xfer(struct dq *q, const void *out, uint32_t out_len, void *in, uint32_t in_len);
 
+/* ---- for ring layouts ---- */
+
+/* Memory for rings. */
+uint64_t ring_alloc(struct drv *d, uint64_t size, uint64_t align);
+/* Room for notes about as many requests as the queue has entries; no request is in flight. */
+void book_alloc(struct dq *q);
+void book_open(struct dq *q);
+void book_free(struct dq *q);
+/* Where n indirect descriptors of id go. */
+uint64_t book_table(struct dq *q, uint16_t id, unsigned n);
+/* c was made available as id. */
+void book_add(struct dq *q, uint16_t id, const struct chain *c, void *cookie);
+/* Whose turn it is to come back, where the device wrote entry; while q->in_batch, entry counts for
+ * the next one, too (2.7.9-d1, 2.8.8-d1). */
+struct used book_take(struct dq *q, struct used entry);
+
 /* ---- the split ring, raw: for hostile tests. Indices are those of the ring. ---- */
 
 void split_desc(struct dq *q, unsigned i, uint64_t addr, uint32_t len, uint16_t flags,
@@ -280,5 +307,22 @@ uint16_t split_used_idx(struct dq *q);
 struct used split_used_entry(struct dq *q, uint16_t idx);
 uint16_t split_used_flags(struct dq *q);
 uint16_t split_avail_event(struct dq *q);
+
+/* ---- the packed ring, raw ---- */
+
+/* Flags with which a descriptor is available, or used, where the wrap counter is wrap. */
+uint16_t packed_available(bool wrap);
+uint16_t packed_used(bool wrap);
+void packed_desc(struct dq *q, unsigned slot, uint64_t addr, uint32_t len, uint16_t id,
+                 uint16_t flags);
+/* A descriptor at any place, say in an indirect table. */
+void packed_desc_at(struct dq *q, uint64_t at, uint64_t addr, uint32_t len, uint16_t id,
+                    uint16_t flags);
+void packed_flags(struct dq *q, unsigned slot, uint16_t flags);
+/* What is in a slot, and its flags. */
+struct used packed_entry(struct dq *q, unsigned slot, uint16_t *flags);
+/* The driver's event suppression area; that of the device. */
+void packed_event(struct dq *q, uint16_t off_wrap, uint16_t flags);
+void packed_event_device(struct dq *q, uint16_t *off_wrap, uint16_t *flags);
 
 #endif

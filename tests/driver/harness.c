@@ -5,7 +5,6 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -37,12 +36,8 @@ void drv_probe(struct drv *d)
 
 void drv_done(struct drv *d)
 {
-    for (unsigned i = 0; i < DRV_QUEUES; i++) {
-        free(d->q[i].next);
-        free(d->q[i].table);
-        free(d->q[i].table_len);
-        free(d->q[i].cookie);
-    }
+    for (unsigned i = 0; i < DRV_QUEUES; i++)
+        book_free(&d->q[i]);
 }
 
 static bool is_reset(void *arg)
@@ -59,10 +54,24 @@ void drv_reset(struct drv *d)
         d->q[i].on = false;
 }
 
+/* Rings other than split ones are of virtio 1.x. */
+static const struct ring_ops *ring_choose(struct drv *d)
+{
+    const struct ring_ops *ring = d->ops->features_ok ? d->ring : &ring_split;
+
+    for (unsigned i = 0; i < DRV_QUEUES; i++) {
+        if (d->q[i].ops != ring)
+            d->q[i].area_size = 0;
+        d->q[i].ops = ring;
+    }
+    return ring;
+}
+
 bool drv_negotiate(struct drv *d, uint64_t want)
 {
-    const uint64_t always =
-        d->ring->feature | (d->ops->features_ok ? BIT64(VIRTIO_F_VERSION_1) : 0);
+    const struct ring_ops *ring = ring_choose(d);
+    const uint64_t others = BIT64(VIRTIO_F_RING_PACKED) & ~ring->feature;
+    const uint64_t always = ring->feature | (d->ops->features_ok ? BIT64(VIRTIO_F_VERSION_1) : 0);
     uint64_t offered;
     uint8_t status = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER;
 
@@ -71,7 +80,7 @@ bool drv_negotiate(struct drv *d, uint64_t want)
     d->ops->status_set(d, status);
     offered = d->ops->offered(d);
     assert_int_equal(offered & always, always);
-    d->features = (offered & want) | always;
+    d->features = (offered & want & ~others) | always;
     d->ops->accept(d, d->features);
     if (!d->ops->features_ok)
         return true;
@@ -94,6 +103,8 @@ void drv_queue(struct drv *d, unsigned i, uint16_t size)
         size = d->queue_size;
     q->size = size && size < q->max && !d->ops->fixed_size ? size : q->max;
     q->event_idx = d->features >> VIRTIO_F_EVENT_IDX & 1;
+    q->in_order = d->features >> VIRTIO_F_IN_ORDER & 1;
+    q->notify = (uint16_t)i;
     q->ops->open(q);
     if (d->use_msix) {
         q->vector = (uint16_t)min_u64(i + 1, d->func.msix_n - 1);

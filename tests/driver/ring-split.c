@@ -112,28 +112,6 @@ struct used split_used_entry(struct dq *q, uint16_t idx)
     return (struct used){.id = load32(q, at), .len = load32(q, at + 4)};
 }
 
-static uint64_t ring_alloc(struct drv *d, uint64_t size, uint64_t align)
-{
-    const uint64_t at = align_up(d->ring_next, align);
-
-    assert_true(range_ok(at, size, d->ring_end));
-    d->ring_next = at + size;
-    return at;
-}
-
-static void book_alloc(struct dq *q)
-{
-    free(q->next);
-    free(q->table);
-    free(q->table_len);
-    free(q->cookie);
-    q->next = (uint16_t *)calloc(q->size, sizeof(*q->next));
-    q->table = (uint64_t *)calloc(q->size, sizeof(*q->table));
-    q->table_len = (uint16_t *)calloc(q->size, sizeof(*q->table_len));
-    q->cookie = (void **)calloc(q->size, sizeof(*q->cookie));
-    assert_true(q->next && q->table && q->table_len && q->cookie);
-}
-
 static uint64_t avail_bytes(const struct dq *q)
 {
     return VIRTQ_RING_ENTRY + VIRTQ_AVAIL_ENTRY_BYTES * (uint64_t)q->size + EVENT_BYTES;
@@ -153,7 +131,6 @@ static void areas_alloc(struct dq *q)
     q->desc = ring_alloc(q->d, used_at + used_bytes(q), LOW_ALIGN);
     q->driver = q->desc + desc;
     q->device = q->desc + used_at;
-    q->area_size = q->size;
     book_alloc(q);
 }
 
@@ -165,13 +142,7 @@ static void split_open(struct dq *q)
            VIRTQ_DESC_BYTES * (size_t)q->size);
     memset(machine_mem(q->d->m, q->driver, avail_bytes(q)), 0, avail_bytes(q));
     memset(machine_mem(q->d->m, q->device, used_bytes(q)), 0, used_bytes(q));
-    q->avail_idx = q->published = q->used_idx = q->free_head = 0;
-    q->n_free = q->size;
-    for (unsigned i = 0; i < q->size; i++) {
-        q->next[i] = (uint16_t)(i + 1);
-        q->cookie[i] = NULL;
-    }
-    q->quiet = false;
+    book_open(q);
 }
 
 static uint16_t piece_flags(const struct chain *c, unsigned i)
@@ -183,13 +154,8 @@ static uint16_t piece_flags(const struct chain *c, unsigned i)
 static int add_indirect(struct dq *q, const struct chain *c)
 {
     const uint16_t head = q->free_head;
-    uint64_t at;
+    const uint64_t at = book_table(q, head, c->n);
 
-    if (q->table_len[head] < c->n) {
-        q->table[head] = ring_alloc(q->d, (uint64_t)c->n * VIRTQ_DESC_BYTES, VIRTQ_DESC_ALIGN);
-        q->table_len[head] = (uint16_t)c->n;
-    }
-    at = q->table[head];
     for (unsigned i = 0; i < c->n; i++)
         split_desc_at(q, at + VIRTQ_DESC_BYTES * (uint64_t)i, c->buf[i].addr, c->buf[i].len,
                       piece_flags(c, i), (uint16_t)(i + 1));
@@ -224,7 +190,7 @@ static int split_add(struct dq *q, const struct chain *c, bool indirect, void *c
     if ((indirect ? 1 : c->n) > q->n_free)
         return -1;
     head = indirect ? add_indirect(q, c) : add_direct(q, c);
-    q->cookie[head] = cookie;
+    book_add(q, (uint16_t)head, c, cookie);
     split_avail(q, (uint16_t)head);
     return head;
 }
@@ -245,7 +211,7 @@ static bool split_used_any(struct dq *q)
     return split_used_idx(q) != q->used_idx;
 }
 
-/* Put a chain back on the free list. */
+/* Put a chain back on the free list: at its end if that keeps descriptors in ring order. */
 static void chain_free(struct dq *q, uint16_t head)
 {
     uint16_t last = head, n = 1;
@@ -254,8 +220,14 @@ static void chain_free(struct dq *q, uint16_t head)
         last = q->next[last];
         n++;
     }
-    q->next[last] = q->free_head;
-    q->free_head = head;
+    if (q->in_order && q->n_free) {
+        q->next[q->free_tail] = head;
+        q->free_tail = last;
+    } else {
+        q->free_tail = q->n_free ? q->free_tail : last;
+        q->next[last] = q->n_free ? q->free_head : q->size;
+        q->free_head = head;
+    }
     q->n_free = (uint16_t)(q->n_free + n);
 }
 
@@ -263,9 +235,9 @@ static bool split_take(struct dq *q, struct used *u)
 {
     if (!split_used_any(q))
         return false;
-    *u = split_used_entry(q, q->used_idx);
-    assert_true(u->id < q->size); /* no device may invent one */
-    u->cookie = q->cookie[u->id];
+    if (!q->in_batch)
+        q->entry = split_used_entry(q, q->used_idx);
+    *u = book_take(q, q->entry);
     chain_free(q, (uint16_t)u->id);
     q->used_idx++;
     if (q->event_idx && !q->quiet)
@@ -284,6 +256,11 @@ static void split_interrupts(struct dq *q, bool on)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+static uint16_t split_notify_data(struct dq *q)
+{
+    return q->avail_idx;
+}
+
 const struct ring_ops ring_split = {
     .name = "split",
     .open = split_open,
@@ -292,4 +269,5 @@ const struct ring_ops ring_split = {
     .take = split_take,
     .used_any = split_used_any,
     .interrupts = split_interrupts,
+    .notify_data = split_notify_data,
 };

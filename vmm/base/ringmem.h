@@ -52,6 +52,26 @@ static inline void ring_store32(const struct ringmem *m, uint64_t off, uint32_t 
         atomic_store_explicit((_Atomic uint32_t *)(void *)(m->base + off), v, memory_order_relaxed);
 }
 
+static inline uint32_t ring_load32(const struct ringmem *m, uint64_t off)
+{
+    if (!range_ok(off, 4, m->len))
+        return 0;
+    return atomic_load_explicit((_Atomic uint32_t *)(void *)(m->base + off), memory_order_relaxed);
+}
+
+static inline uint64_t ring_load64(const struct ringmem *m, uint64_t off, memory_order order)
+{
+    if (!range_ok(off, 8, m->len))
+        return 0;
+    return atomic_load_explicit((_Atomic uint64_t *)(void *)(m->base + off), order);
+}
+
+static inline void ring_store64(const struct ringmem *m, uint64_t off, uint64_t v)
+{
+    if (range_ok(off, 8, m->len))
+        atomic_store_explicit((_Atomic uint64_t *)(void *)(m->base + off), v, memory_order_relaxed);
+}
+
 /* Two words of 8 bytes each at off (a multiple of 8): one descriptor, read once. */
 static inline void ring_load_pair(const struct ringmem *m, uint64_t off, uint64_t out[2])
 {
