@@ -91,3 +91,89 @@ int config_console(void *conf, const char *value, struct err *err)
         return err_set(err, EINVAL, "only virtio has an interface to choose");
     return ret;
 }
+
+/* ---- --port ---- */
+
+static struct config_port *port_last(void *conf)
+{
+    const struct config *config = (const struct config *)conf;
+
+    return &config->port[config->n_ports - 1];
+}
+
+static int port_name(void *conf, const char *value, struct err *err)
+{
+    const struct config *config = (const struct config *)conf;
+    struct config_port *port = port_last(conf);
+
+    if (strlen(value) > CONFIG_NAME_MAX)
+        return err_set(err, EINVAL, "'%s' is longer than %d bytes", value, CONFIG_NAME_MAX);
+    for (const char *p = value; *p; p++)
+        if (*p <= 0x20 || *p > 0x7e || *p == '/')
+            return err_set(err, EINVAL, "'%s': no blanks, slashes or special characters", value);
+    for (unsigned i = 0; i + 1 < config->n_ports; i++)
+        if (strcmp(config->port[i].name, value) == 0)
+            return err_set(err, EINVAL, "there is a port '%s' already", value);
+    memcpy(port->name, value, strlen(value) + 1);
+    return 0;
+}
+
+static int port_to(void *conf, const char *value, struct err *err)
+{
+    struct config_port *port = port_last(conf);
+    int ret = stream_set(&port->to, value, err);
+
+    if (ret == 0 && port->to.kind == CONFIG_TTY)
+        return err_set(err, EINVAL,
+                       "the terminal is for the console; give pty, socket:PATH, "
+                       "file:PATH or null");
+    return ret;
+}
+
+static int port_interface(void *conf, const char *value, struct err *err)
+{
+    struct config *config = (struct config *)conf;
+
+    if (config->port_interface[0] && strcmp(config->port_interface, value) != 0)
+        return err_set(err, EINVAL, "all ports are on one device; another port says interface=%s",
+                       config->port_interface);
+    return config_interface(config->port_interface, value, err);
+}
+
+const struct opt config_port_opts[] = {
+    {"name", "TEXT", "how the guest finds it, at most 64 characters", port_name, false},
+    {"to", "pty|socket:PATH|file:PATH|null",
+     "where it goes, as for --console; the guest sees whether a socket has a client", port_to,
+     false},
+    {"interface", "modern|transitional|legacy",
+     "the virtio interfaces of the device that has the ports, as for --disk", port_interface,
+     false},
+    {NULL, NULL, NULL, NULL, false},
+};
+
+static int port_add(struct config *config, struct err *err)
+{
+    struct config_port *more;
+
+    if (config->n_ports == CONFIG_PORTS_MAX)
+        return err_set(err, EINVAL, "there are at most %d ports", CONFIG_PORTS_MAX);
+    more = realloc(config->port, (config->n_ports + 1) * sizeof(*more));
+    if (!more)
+        return err_errno(err, ENOMEM, "ports");
+    config->port = more;
+    more[config->n_ports++] = (struct config_port){.name = ""};
+    return 0;
+}
+
+int config_port(void *conf, const char *value, struct err *err)
+{
+    int ret = port_add((struct config *)conf, err);
+
+    if (ret == 0)
+        ret = opts_parse_list(config_port_opts, "--port", value, conf, err);
+    if (ret < 0)
+        return ret;
+    if (!port_last(conf)->name[0] || port_last(conf)->to.kind == CONFIG_TTY)
+        return err_set(err, EINVAL, "a port needs name=TEXT and to=WHERE");
+    return 0;
+}

@@ -151,6 +151,9 @@ const struct opt config_run_opts[] = {
      "the console that the guest's kernel uses: the serial port ttyS0 (default) or the virtio "
      "console hvc0; on the terminal unless to= says something else",
      config_console, false},
+    {"--port", "name=TEXT,to=WHERE[,interface=WORD]",
+     "a port that programs in the guest open as /dev/virtio-ports/TEXT; up to 30 of them",
+     config_port, true},
     {"--rng", "none|[source=FILE][,rate=SIZE][,interface=WORD]",
      "the source of random numbers that the guest has; none: it has none", config_rng, false},
     {"--kernel", "FILE",
@@ -182,6 +185,7 @@ const struct config_group config_groups[] = {
     {"--disk", "behind the file", config_disk_opts},
     {"--net", "behind the first", config_net_opts},
     {"--console", "behind the first", config_console_opts},
+    {"--port", "in any order", config_port_opts},
     {"--rng", "in any order", config_rng_opts},
     {NULL, NULL, NULL},
 };
@@ -217,8 +221,13 @@ void config_free(struct config *config)
         free(config->disk[i].path);
     free(config->disk);
     config_net_free(config);
+    for (unsigned i = 0; i < config->n_ports; i++)
+        free(config->port[i].to.path);
+    free(config->port);
     free(config->console_to.path);
     free(config->rng.source);
     config->disk = NULL;
     config->n_disks = 0;
+    config->port = NULL;
+    config->n_ports = 0;
 }

@@ -13,7 +13,13 @@
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
 
-enum { CONFIG_SERIAL_MAX = 20, CONFIG_QUEUES_MAX = 16, CONFIG_NAME_MAX = 64, CONFIG_WORD_MAX = 15 };
+enum {
+    CONFIG_SERIAL_MAX = 20,
+    CONFIG_QUEUES_MAX = 16,
+    CONFIG_NAME_MAX = 64,
+    CONFIG_WORD_MAX = 15,
+    CONFIG_PORTS_MAX = 30,
+};
 
 enum config_console { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 
@@ -23,6 +29,12 @@ enum config_stream_kind { CONFIG_TTY, CONFIG_PTY, CONFIG_SOCKET, CONFIG_FILE, CO
 struct config_stream {
     enum config_stream_kind kind;
     char *path; /* of sockets and files, else NULL */
+};
+
+/* A named port of the guest's. */
+struct config_port {
+    char name[CONFIG_NAME_MAX + 1];
+    struct config_stream to;
 };
 
 struct config_rng {
@@ -65,6 +77,10 @@ struct config {
     enum config_console console;
     struct config_stream console_to;
     char console_interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+    struct config_port *port;
+    unsigned n_ports;
+    char
+        port_interface[CONFIG_WORD_MAX + 1]; /* of the device that has the ports; "": the default */
     struct config_rng rng;
     struct config_net *net;
     unsigned n_nets;
@@ -86,6 +102,8 @@ extern const struct opt config_run_opts[];
 extern const struct opt config_disk_opts[];
 /* Words of --net behind the first; conf is a struct config_net. */
 extern const struct opt config_net_opts[];
+/* Words of --port; conf is a struct config, the last port is meant. */
+extern const struct opt config_port_opts[];
 /* Words of --rng; conf is a struct config. */
 extern const struct opt config_rng_opts[];
 /* Words of --console behind the first; conf is a struct config. */

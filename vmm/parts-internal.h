@@ -20,4 +20,12 @@ const struct vinterfaces *part_interfaces(const struct parts *parts, const char 
 /* The network cards. 0 or -errno with err filled. */
 int parts_make_nets(struct parts *parts, struct err *err);
 
+/* The device with the named ports, and hvc0; each if it is wanted. 0 or -errno with err filled. */
+int parts_make_ports(struct parts *parts, struct err *err);
+int parts_make_console(struct parts *parts, struct err *err);
+
+/* What is left of output gets a moment; then the streams of ports are closed. The io loop has
+ * stopped, no device uses them. */
+void parts_free_streams(struct parts *parts);
+
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns the list of a machine's virtio devices, from making to freeing; the disks, the console and
- * the entropy source are made here. Refuses to do a device's or a back end's work.
+ * Owns the list of a machine's virtio devices, from making to freeing; the disks and the
+ * entropy source are made here. Refuses to do a device's or a back end's work.
  */
 #include "vmm/parts-internal.h"
 
@@ -12,7 +12,6 @@
 
 #include "devices/backend/blk.h"
 #include "devices/blk.h"
-#include "devices/console.h"
 #include "devices/rng.h"
 #include "vmm/base/bits.h"
 
@@ -108,20 +107,6 @@ static int disks_make(struct parts *parts, struct err *err)
     return ret;
 }
 
-static int console_make(struct parts *parts, struct err *err)
-{
-    const struct config *config = parts->env.config;
-    const struct console_conf conf = {.chr = parts->env.terminal};
-    const struct vinterfaces *ifs;
-    struct part *part;
-
-    if (config->console != CONSOLE_VIRTIO)
-        return 0;
-    ifs = part_interfaces(parts, config->console_interface, &console_type, err);
-    part = ifs ? part_add(parts, "console", 0, parts->env.io, err) : NULL;
-    return part ? part_plug(parts, part, &console_type, &conf, ifs, err) : -EIO;
-}
-
 static int rng_make(struct parts *parts, struct err *err)
 {
     const struct config_rng *c = &parts->env.config->rng;
@@ -142,7 +127,7 @@ static int rng_make(struct parts *parts, struct err *err)
 
 /* In the order of their places on the bus. */
 static int (*const makers[])(struct parts *parts, struct err *err) = {
-    disks_make, console_make, rng_make, parts_make_nets, NULL,
+    disks_make, parts_make_ports, parts_make_console, rng_make, parts_make_nets, NULL,
 };
 
 /* ---- the list ---- */
@@ -201,4 +186,5 @@ void parts_free(struct parts *parts)
         free(part);
     }
     parts->n = 0;
+    parts_free_streams(parts);
 }

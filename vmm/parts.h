@@ -42,6 +42,8 @@ struct parts {
     struct parts_env env;
     struct part *part[PARTS_MAX];
     unsigned n;
+    struct chr *stream[CONFIG_PORTS_MAX]; /* of ports */
+    unsigned n_streams;
 };
 
 /* Make every device and give PCI its addresses. 0 or -errno with err filled; parts_free() is due

@@ -8,63 +8,10 @@
 
 #include <cmocka.h>
 
-#include "devices/console.h"
-#include "tests/driver/bench.h"
+#include "tests/device/fake-chr.h"
 #include "vmm/base/bits.h"
 
-enum { RX = 0, TX = 1, OUT_MAX = 4 * CHR_RING, F_SIZE = 0 };
-
-/* A back end in memory. What it does with output: see `blocked`. */
-struct fake {
-    struct chr chr;
-    uint8_t out[OUT_MAX];
-    size_t out_len;
-    const uint8_t *in;
-    size_t in_len;
-    bool blocked, has_size;
-    struct chr_size size;
-};
-
-static struct fake *fake_of(struct chr *chr)
-{
-    return container_of(chr, struct fake, chr);
-}
-
-static int64_t fake_put(struct chr *chr, const void *data, size_t len)
-{
-    struct fake *f = fake_of(chr);
-
-    if (f->blocked)
-        return -EAGAIN;
-    if (len > OUT_MAX - f->out_len)
-        return -ENOSPC;
-    memcpy(f->out + f->out_len, data, len);
-    f->out_len += len;
-    return (int64_t)len;
-}
-
-static void fake_more(struct chr *chr)
-{
-    struct fake *f = fake_of(chr);
-
-    while (f->in_len) {
-        const size_t n = (size_t)min_u64(f->in_len, chr_room(chr));
-
-        if (!n)
-            return;
-        chr_input(chr, f->in, n);
-        f->in += n;
-        f->in_len -= n;
-    }
-}
-
-static bool fake_size(struct chr *chr, struct chr_size *size)
-{
-    *size = fake_of(chr)->size;
-    return fake_of(chr)->has_size;
-}
-
-static const struct chr_ops fake_ops = {.put = fake_put, .more = fake_more, .size = fake_size};
+enum { RX = 0, TX = 1, F_SIZE = 0 };
 
 static struct console_conf conf;
 
@@ -77,8 +24,7 @@ static void *make_conf(struct bench *b)
     conf.chr = NULL;
     if (!strcmp(word, "bare"))
         return &conf;
-    f = calloc(1, sizeof(*f));
-    assert_int_equal(chr_init(&f->chr, "fake", &fake_ops, b->loop, 0, NULL), 0);
+    f = fake_new(b->loop);
     f->has_size = !strcmp(word, "sized");
     f->size = (struct chr_size){80, 25};
     conf.chr = &f->chr;
@@ -90,8 +36,7 @@ static void free_conf(struct bench *b)
     (void)b;
     if (!conf.chr)
         return;
-    chr_done(conf.chr);
-    free(fake_of(conf.chr));
+    fake_free(conf.chr);
 }
 
 static struct fake *fake(void)
