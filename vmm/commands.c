@@ -85,7 +85,7 @@ static json_t *quit(struct control_call *call)
     return json_object();
 }
 
-#define NO_ARGS                    \
+#define CONTROL_NO_ARGS            \
     {                              \
         {                          \
             NULL, JSON_NULL, false \
@@ -93,13 +93,13 @@ static json_t *quit(struct control_call *call)
     }
 
 const struct control_command machine_commands[] = {
-    {"query-status", NO_ARGS, query_status},
-    {"query-name", NO_ARGS, query_name},
-    {"query-version", NO_ARGS, query_version},
-    {"stop", NO_ARGS, stop},
-    {"cont", NO_ARGS, cont},
-    {"system_powerdown", NO_ARGS, system_powerdown},
-    {"system_reset", NO_ARGS, system_reset},
-    {"quit", NO_ARGS, quit},
-    {NULL, NO_ARGS, NULL},
+    {"query-status", CONTROL_NO_ARGS, query_status},
+    {"query-name", CONTROL_NO_ARGS, query_name},
+    {"query-version", CONTROL_NO_ARGS, query_version},
+    {"stop", CONTROL_NO_ARGS, stop},
+    {"cont", CONTROL_NO_ARGS, cont},
+    {"system_powerdown", CONTROL_NO_ARGS, system_powerdown},
+    {"system_reset", CONTROL_NO_ARGS, system_reset},
+    {"quit", CONTROL_NO_ARGS, quit},
+    {NULL, CONTROL_NO_ARGS, NULL},
 };

@@ -70,8 +70,8 @@ static json_t *run_commands(struct control_call *call);
 
 static const struct control_command builtin[] = {
     {"qmp_capabilities", {{"enable", JSON_ARRAY, false}}, run_capabilities},
-    {"query-commands", {{NULL}}, run_commands},
-    {NULL, {{NULL}}, NULL},
+    {"query-commands", CONTROL_NO_ARGS, run_commands},
+    {NULL, CONTROL_NO_ARGS, NULL},
 };
 
 static void names_add(json_t *list, const struct control_command *c)

@@ -33,6 +33,13 @@ struct control_arg {
     bool required;
 };
 
+#define CONTROL_NO_ARGS            \
+    {                              \
+        {                          \
+            NULL, JSON_NULL, false \
+        }                          \
+    }
+
 /* What a command is called with. Arguments have been checked against the command's list. */
 struct control_call {
     void *ctx;          /* the table's */

@@ -75,12 +75,12 @@ static inline json_t *run_big(struct control_call *call)
 }
 
 static const struct control_command table[] = {
-    {"ping", {{NULL}}, run_ping},
+    {"ping", CONTROL_NO_ARGS, run_ping},
     {"echo", {{"word", JSON_STRING, true}, {"times", JSON_INTEGER, false}}, run_echo},
-    {"fail", {{NULL}}, run_fail},
-    {"garble", {{NULL}}, run_garble},
-    {"big", {{NULL}}, run_big},
-    {NULL, {{NULL}}, NULL},
+    {"fail", CONTROL_NO_ARGS, run_fail},
+    {"garble", CONTROL_NO_ARGS, run_garble},
+    {"big", CONTROL_NO_ARGS, run_big},
+    {NULL, CONTROL_NO_ARGS, NULL},
 };
 
 /* ---- rig ---- */
