@@ -53,7 +53,7 @@ PKG_CFLAGS := $(if $(PKG_MISSING),,$(shell pkg-config --cflags $(PKGS)))
 SRC := $(sort $(wildcard vmm/*.c vmm/base/*.c vmm/bus/*.c vmm/x86/*.c virtio/*.c devices/*.c \
          devices/platform/*.c devices/backend/*.c firmware/*.c))
 ifeq ($(LEGACY),0)
-SRC := $(filter-out virtio/legacy.c,$(SRC))
+SRC := $(filter-out virtio/legacy.c virtio/quirks.c,$(SRC))
 endif
 ifeq ($(SLIRP),0)
 SRC := $(filter-out devices/backend/net-slirp.c,$(SRC))

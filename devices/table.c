@@ -4,13 +4,14 @@
 
 #include <string.h>
 
+#include "devices/balloon.h"
 #include "devices/blk.h"
 #include "devices/console.h"
 #include "devices/net.h"
 #include "devices/rng.h"
 
 const struct virtio_type *const device_table[] = {
-    &blk_type, &console_type, &net_type, &rng_type, NULL,
+    &balloon_type, &blk_type, &console_type, &net_type, &rng_type, NULL,
 };
 
 const struct virtio_type *device_find(const char *name)

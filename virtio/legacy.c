@@ -2,13 +2,14 @@
 /*
  * The appendix: all that vmm knows of virtio 0.9 ("legacy"), and nothing else of it anywhere.
  * Owns the header in BAR0, rings by page number, the guest's own byte order, use before DRIVER_OK,
- * and the quirks of single device types, as rows of a table and layers on their queues.
+ * and where the quirks of single device types (quirks.c) take effect.
  */
 #include "virtio/legacy.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "virtio/quirks.h"
 #include "vmm/base/bits.h"
 
 /* Header (4.1.4.10-l3, -l4); what follows the vectors, or their place, is the device's own. */
@@ -41,104 +42,12 @@ enum {
 
 #define LEGACY_F_ADDED (BIT32(LEGACY_F_NOTIFY_ON_EMPTY) | BIT32(LEGACY_F_ANY_LAYOUT))
 
-/* 5.2: numbers that the block quirk needs */
-enum { BLK_F_CONFIG_WCE = 11, BLK_CONFIG_WRITEBACK = 32, BLK_T_FLUSH = 4, BLK_T_FLUSH_OUT = 5 };
-
-/* 5.1: and the network one. Without MRG_RXBUF its header lacks the last field that 1.x has. */
-enum { NET_F_MRG_RXBUF = 15, NET_F_CTRL_VQ = 17, NET_F_MQ = 22, NET_CTRL_PLAIN = 2 };
-enum { NET_HEADER_SHORT = 10, NET_HEADER_ADDED = 2 };
-
 struct legacy {
     uint32_t driver_features; /* as written */
     uint16_t queue_select;
     bool in_use; /* features and rings are settled */
+    struct quirk_state quirk;
 };
-
-/*
- * One device type's differences. All functions may be NULL.
- * popped: a chain on its way to the device. pushed: on its way back, returns the bytes that count
- * as written. settle: around the negotiation, whose result counts
- * afterwards: called with done false before it and true behind it.
- */
-struct quirk {
-    uint8_t type;
-    uint16_t pci_id;       /* 4.1.2.1-d2 */
-    bool config_is_little; /* its configuration does not follow the guest's order */
-    void (*popped)(struct vq_chain *chain);
-    uint32_t (*pushed)(const struct vq_chain *chain, uint32_t written);
-    void (*settle)(struct vdev *dev, bool done, uint64_t *kept);
-};
-
-/* ---- quirks of devices ---- */
-
-/* An old name of FLUSH (5.2.6.3-l4). The header is copied once, into the graft. */
-static void blk_popped(struct vq_chain *chain)
-{
-    struct gcur look = chain->out;
-    uint32_t type;
-
-    if (!gcur_get32(&look, &type) || type != BLK_T_FLUSH_OUT)
-        return;
-    order_store(chain->vq->dev->order, chain->graft, sizeof(type), BLK_T_FLUSH);
-    vq_chain_graft(chain, false, 0, sizeof(type), sizeof(type));
-}
-
-/* The cache mode is not changed by feature writes; by DRIVER_OK only where the driver cannot
- * choose it (5.2.5.3-l2, -l3). */
-static void blk_settle(struct vdev *dev, bool done, uint64_t *kept)
-{
-    const struct reg *mode = regs_find(dev->type->config, BLK_CONFIG_WRITEBACK);
-
-    if (!mode || !mode->read || !mode->write)
-        return;
-    if (!done)
-        *kept = mode->read(dev, mode);
-    else if (vdev_has(dev, BLK_F_CONFIG_WCE))
-        mode->write(dev, mode, *kept);
-}
-
-/* Do frames of this queue have the short header (5.1.9.1-l2)? */
-static bool net_is_short(const struct vq *vq)
-{
-    const struct vdev *dev = vq->dev;
-    const unsigned ctrl = vdev_has(dev, NET_F_MQ) ? dev->n_queues - 1 : NET_CTRL_PLAIN;
-
-    return !vdev_has(dev, NET_F_MRG_RXBUF) && !(vdev_has(dev, NET_F_CTRL_VQ) && vq->index == ctrl);
-}
-
-/* The device sees the header of 1.x everywhere. Chains without a whole one stay as they are. */
-static void net_popped(struct vq_chain *chain)
-{
-    if (!net_is_short(chain->vq))
-        return;
-    memset(chain->graft, 0, NET_HEADER_ADDED);
-    vq_chain_graft(chain, chain->vq->index % 2 == 0, NET_HEADER_SHORT, 0, NET_HEADER_ADDED);
-}
-
-static uint32_t net_pushed(const struct vq_chain *chain, uint32_t written)
-{
-    if (!net_is_short(chain->vq) || written <= NET_HEADER_SHORT)
-        return written;
-    return (uint32_t)max_u64(written - NET_HEADER_ADDED, NET_HEADER_SHORT);
-}
-
-static const struct quirk quirks[] = {
-    {VIRTIO_ID_NET, 0x1000, false, net_popped, net_pushed, NULL},
-    {VIRTIO_ID_BLK, 0x1001, false, blk_popped, NULL, blk_settle},
-    {VIRTIO_ID_BALLOON, 0x1002, true, NULL, NULL, NULL}, /* 5.5.4.0.0.1-l1 */
-    {VIRTIO_ID_CONSOLE, 0x1003, false, NULL, NULL, NULL},
-    {VIRTIO_ID_SCSI, 0x1004, false, NULL, NULL, NULL},
-    {VIRTIO_ID_RNG, 0x1005, false, NULL, NULL, NULL},
-    {VIRTIO_ID_9P, 0x1009, false, NULL, NULL, NULL},
-};
-
-static const struct quirk *quirk_of(const struct virtio_type *type)
-{
-    for (unsigned i = 0; i < ARRAY_SIZE(quirks); i++)
-        if (quirks[i].type == type->id)
-            return &quirks[i];
-    return NULL;
-}
 
 static struct legacy *legacy_of(const struct vpci *vp)
 {
@@ -175,7 +84,7 @@ static struct vq_chain *layer_pop(struct vq *vq)
     struct vq_chain *chain = vq->ring_ops->pop(vq);
 
     if (chain && quirk->popped)
-        quirk->popped(chain);
+        quirk->popped(chain, &legacy_of((const struct vpci *)vq->dev->up.ctx)->quirk);
     return chain;
 }
 
@@ -529,6 +438,15 @@ static bool drive(struct vpci *vp)
     return true;
 }
 
+/* Has the quirk taken this write for itself? */
+static bool quirk_config_write(struct vpci *vp, uint64_t off, const uint8_t *data, unsigned len)
+{
+    const struct quirk *quirk = quirk_of(vp->dev->type);
+
+    return quirk->config_write &&
+           quirk->config_write(vp->dev, &legacy_of(vp)->quirk, off, data, len);
+}
+
 static bool is_reset(uint64_t off, const void *data, unsigned len)
 {
     return off == LEGACY_STATUS && len == 1 && *(const uint8_t *)data == 0;
@@ -546,7 +464,7 @@ static void legacy_write(struct vpci *vp, uint64_t off, const void *data, unsign
     path = config_path(vp);
     if (n)
         regs_write(&legacy_header, vp, &regs_little, off, data, n);
-    if (n < len && config)
+    if (n < len && config && !quirk_config_write(vp, off + n - start, rest, len - n))
         regs_write(config, vp->dev, &path, off + n - start, rest, len - n);
     if (n < len && vp->dev->type->config_old)
         regs_write(vp->dev->type->config_old, vp->dev, &path, off + n - start, rest, len - n);

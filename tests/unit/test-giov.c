@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -270,14 +271,43 @@ static void skip_anywhere(void **state)
     }
 }
 
+/* Whole pages of every piece go back to the host; parts of pages and holes are passed over. */
+static void discard(void **state)
+{
+    enum { PAGE = 4096, N = 8 };
+    uint8_t *p = mmap(NULL, N * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const struct iovec v[] = {{p, PAGE + 10}, {NULL, PAGE}, {p + 3 * PAGE - 5, 2 * PAGE + 5}};
+    struct gcur cur = gcur_make(v, 3, ORDER_LITTLE);
+
+    (void)state;
+    assert_true(p != MAP_FAILED);
+    memset(p, 7, N * PAGE);
+    assert_int_equal(gcur_discard(&cur, 100), 0);
+    assert_int_equal(gcur_left(&cur), 4 * PAGE + 15 - 100);
+    assert_int_equal(p[0], 7); /* the rest of a page is none */
+    cur = gcur_make(v, 3, ORDER_LITTLE);
+    assert_int_equal(gcur_discard(&cur, UINT64_MAX), 3 * PAGE);
+    assert_int_equal(gcur_left(&cur), 0);
+    for (unsigned i = 0; i < N; i++)
+        assert_int_equal(p[i * PAGE + 9], i == 0 || i == 3 || i == 4 ? 0 : 7);
+    assert_int_equal(gcur_discard(&cur, 1), 0);
+    munmap(p, N * PAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(get_and_put),   cmocka_unit_test(every_cut),
-        cmocka_unit_test(fill_and_skip), cmocka_unit_test(split),
-        cmocka_unit_test(numbers),       cmocka_unit_test(holes_are_not_crossed),
-        cmocka_unit_test(iov),           cmocka_unit_test(files),
-        cmocka_unit_test(many_pieces),   cmocka_unit_test(empty),
+        cmocka_unit_test(discard),
+        cmocka_unit_test(get_and_put),
+        cmocka_unit_test(every_cut),
+        cmocka_unit_test(fill_and_skip),
+        cmocka_unit_test(split),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(holes_are_not_crossed),
+        cmocka_unit_test(iov),
+        cmocka_unit_test(files),
+        cmocka_unit_test(many_pieces),
+        cmocka_unit_test(empty),
         cmocka_unit_test(skip_anywhere),
     };
 

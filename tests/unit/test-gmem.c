@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -167,6 +168,74 @@ static void own_memory(void **state)
     assert_int_equal(mem.n, 0);
 }
 
+/* A page that the host got back reads as zero; one that it did not keeps what it held. */
+static bool page_is(const struct gmem *mem, uint64_t at, uint8_t byte)
+{
+    uint8_t page[PAGE];
+
+    assert_int_equal(gmem_read(mem, gpa(at), page, PAGE), 0);
+    for (unsigned i = 0; i < PAGE; i++)
+        if (page[i] != byte)
+            return false;
+    return true;
+}
+
+static void fill(struct gmem *mem)
+{
+    for (unsigned i = 0; i < mem->n; i++)
+        memset(mem->region[i].host, 0x77, mem->region[i].size);
+}
+
+/* Is the page held by the host at all? */
+static bool page_resident(const struct gmem *mem, uint64_t at)
+{
+    unsigned char in = 0;
+
+    assert_int_equal(mincore(gmem_span(mem, gpa(at), PAGE), PAGE, &in), 0);
+    return in & 1;
+}
+
+/* O07: whole pages inside the range, and nothing outside of regions. */
+static void discard(void **state)
+{
+    struct gmem mem = {0};
+    struct err err;
+
+    (void)state;
+    assert_int_equal(gmem_alloc(&mem, 0, 64 * KIB, &err), 0);
+    assert_int_equal(gmem_alloc(&mem, 64 * KIB, 64 * KIB, &err), 0);
+    assert_int_equal(gmem_alloc(&mem, 4 * GIB, 64 * KIB, &err), 0);
+    gmem_huge(&mem, false);
+    fill(&mem);
+    assert_int_equal(gmem_discard(&mem, gpa(PAGE), PAGE), PAGE);
+    assert_false(page_resident(&mem, PAGE));
+    assert_true(page_resident(&mem, 0) && page_resident(&mem, 2 * PAGE));
+    assert_true(page_is(&mem, 0, 0x77) && page_is(&mem, PAGE, 0) && page_is(&mem, 2 * PAGE, 0x77));
+
+    fill(&mem); /* pages that the range covers in part stay */
+    assert_int_equal(gmem_discard(&mem, gpa(1), 3 * PAGE), 2 * PAGE);
+    assert_true(page_is(&mem, 0, 0x77) && page_is(&mem, PAGE, 0) && page_is(&mem, 2 * PAGE, 0));
+    assert_true(page_is(&mem, 3 * PAGE, 0x77));
+    assert_int_equal(gmem_discard(&mem, gpa(5 * PAGE + 1), PAGE), 0);
+    assert_int_equal(gmem_discard(&mem, gpa(5 * PAGE), PAGE - 1), 0);
+    assert_int_equal(gmem_discard(&mem, gpa(5 * PAGE), 0), 0);
+
+    fill(&mem); /* over the border of two regions, and over holes and ends */
+    assert_int_equal(gmem_discard(&mem, gpa(60 * KIB), 8 * KIB), 8 * KIB);
+    assert_true(page_is(&mem, 60 * KIB, 0) && page_is(&mem, 64 * KIB, 0));
+    assert_true(page_is(&mem, 56 * KIB, 0x77) && page_is(&mem, 68 * KIB, 0x77));
+    fill(&mem);
+    assert_int_equal(gmem_discard(&mem, gpa(124 * KIB), 4 * GIB), 68 * KIB);
+    fill(&mem);
+    assert_int_equal(gmem_discard(&mem, gpa(200 * KIB), GIB), 0);
+    assert_int_equal(gmem_discard(&mem, gpa(UINT64_MAX - 10), UINT64_MAX), 0);
+    assert_int_equal(gmem_discard(&mem, gpa(4 * GIB + 60 * KIB), UINT64_MAX), 4 * KIB);
+    assert_true(page_is(&mem, 0, 0x77) && page_is(&mem, 124 * KIB, 0x77));
+    assert_int_equal(gmem_discard(&mem, gpa(0), UINT64_MAX), 3 * 64 * KIB);
+    assert_true(page_is(&mem, 0, 0) && page_is(&mem, 4 * GIB, 0));
+    gmem_free(&mem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +246,7 @@ int main(void)
         cmocka_unit_test(span_stays_in_one_region),
         cmocka_unit_test(copy_across),
         cmocka_unit_test(own_memory),
+        cmocka_unit_test(discard),
     };
 
     return cmocka_run_group_tests_name("gmem", tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/gmem.h"
 
 enum { IO_PIECES = 64 }; /* pieces handed to one readv() or writev() */
 
@@ -147,6 +148,22 @@ bool gcur_split(struct gcur *c, uint64_t len, struct gcur *head)
     front.left = len;
     *head = front;
     return true;
+}
+
+uint64_t gcur_discard(struct gcur *c, uint64_t max)
+{
+    uint64_t sum = 0;
+
+    max = min_u64(max, c->left);
+    while (max) {
+        const struct iovec p = piece_now(c, max);
+
+        if (p.iov_base)
+            sum += gmem_discard_host(p.iov_base, p.iov_len);
+        piece_pass(c, p.iov_len);
+        max -= p.iov_len;
+    }
+    return sum;
 }
 
 int gcur_iov(const struct gcur *c, uint64_t len, struct iovec *iov, unsigned max, uint64_t *bytes)

@@ -126,6 +126,10 @@ static inline bool gcur_put64(struct gcur *c, uint64_t v)
     return gcur_put(c, &v, sizeof(v));
 }
 
+/* Move on by at most max bytes, and give the whole host pages among them back to the host. Returns
+ * the bytes given back. */
+uint64_t gcur_discard(struct gcur *c, uint64_t max);
+
 /*
  * Describe the next bytes, at most len and at most max pieces, for readv() and friends, without
  * moving. *bytes = how many that are. Returns the number of pieces, -EFAULT if one is not RAM.

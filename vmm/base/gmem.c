@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "vmm/base/bits.h"
 
@@ -42,13 +43,20 @@ int gmem_alloc(struct gmem *mem, uint64_t base, uint64_t size, struct err *err)
                          "cannot allocate %llu MiB of guest memory; try a smaller --mem",
                          (unsigned long long)(size / MIB));
     madvise(host, size, MADV_DONTDUMP);
-    madvise(host, size, MADV_HUGEPAGE); /* a hint: fewer nested page faults where the host can */
     ret = gmem_add(mem, base, size, host);
     if (ret < 0) {
         munmap(host, size);
         return err_errno(err, -ret, "guest memory at 0x%llx", (unsigned long long)base);
     }
+    gmem_huge(mem, true);
     return 0;
+}
+
+/* A hint: fewer nested page faults where the host can. */
+void gmem_huge(const struct gmem *mem, bool on)
+{
+    for (unsigned i = 0; i < mem->n; i++)
+        madvise(mem->region[i].host, mem->region[i].size, on ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
 void gmem_free(struct gmem *mem)
@@ -63,6 +71,31 @@ void gmem_zero(struct gmem *mem)
     for (unsigned i = 0; i < mem->n; i++)
         if (madvise(mem->region[i].host, mem->region[i].size, MADV_DONTNEED) < 0)
             memset(mem->region[i].host, 0, mem->region[i].size);
+}
+
+uint64_t gmem_discard_host(void *host, uint64_t len)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), at = (uint64_t)(uintptr_t)host;
+    const uint64_t start = align_up(at, page), end = (at + len) & ~(page - 1);
+
+    if (end <= start || madvise((uint8_t *)host + (start - at), end - start, MADV_DONTNEED) < 0)
+        return 0;
+    return end - start;
+}
+
+uint64_t gmem_discard(const struct gmem *mem, gpa_t at, uint64_t len)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < mem->n; i++) {
+        const struct gmem_region *r = &mem->region[i];
+        const uint64_t skip = r->base > at.v ? r->base - at.v : 0; /* of the range */
+        const uint64_t off = at.v > r->base ? at.v - r->base : 0;  /* of the region */
+
+        if (skip < len && off < r->size)
+            sum += gmem_discard_host(r->host + off, min_u64(len - skip, r->size - off));
+    }
+    return sum;
 }
 
 uint64_t gmem_size(const struct gmem *mem)

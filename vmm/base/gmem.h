@@ -62,6 +62,20 @@ void gmem_free(struct gmem *mem);
 /* Give all RAM back to the host: it reads as zero afterwards. No vCPU or device may be running. */
 void gmem_zero(struct gmem *mem);
 
+/*
+ * Give the whole host pages inside [at, at+len) back to the host: they read as zero afterwards, or
+ * as before where the host will not. What is not RAM is passed over; nothing outside of regions is
+ * touched, whatever at and len are. Returns the bytes given back. Any thread, guest running.
+ */
+uint64_t gmem_discard(const struct gmem *mem, gpa_t at, uint64_t len);
+
+/* The same for memory that has been found already. For cursors (giov.h). */
+uint64_t gmem_discard_host(void *host, uint64_t len);
+
+/* May the host put huge pages where there are none yet? It would fill up holes that
+ * gmem_discard() made; gmem_alloc() says yes. */
+void gmem_huge(const struct gmem *mem, bool on);
+
 /* Bytes of RAM in all regions. */
 uint64_t gmem_size(const struct gmem *mem);
 
