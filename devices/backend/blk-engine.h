@@ -40,6 +40,7 @@ struct blk_backend {
     unsigned in_flight;
     bool sync_failed; /* what reached the storage is unknown from here on (I3) */
     uint64_t errors;
+    uint64_t calls; /* system calls that the engine made on the loop */
 };
 
 /*

@@ -103,6 +103,14 @@ static int image_lock(int fd, const char *path, bool writes, struct err *err)
     return err_set(err, EBUSY, "disk %s is being written by another process: no shared lock", path);
 }
 
+/* The kernel may hold on to the file for a while after it was closed. */
+static void image_unlock(int fd)
+{
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = LOCK_AT, .l_len = 1};
+
+    fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 static int image_size(int fd, const char *path, uint64_t *size, struct err *err)
 {
     struct stat st;
@@ -197,8 +205,10 @@ static void backend_free(struct blk_backend *be)
     blk_overlay_free(be->overlay);
     if (be->fd[BLK_PLAIN] >= 0)
         close(be->fd[BLK_PLAIN]);
-    if (be->fd[BLK_IMAGE] >= 0)
+    if (be->fd[BLK_IMAGE] >= 0) {
+        image_unlock(be->fd[BLK_IMAGE]);
         close(be->fd[BLK_IMAGE]);
+    }
     free(be->path);
     free(be);
 }

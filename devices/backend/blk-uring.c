@@ -6,8 +6,10 @@
  * Steps wait in a list of our own while the ring has no room, so that submitting cannot fail, and
  * no more are in the ring than its completion side holds, so that nothing can overflow.
  *
- * Files are not registered with the ring: the kernel lets go of a closed ring some time later, and
- * with it of the image's lock, which would be in the way of whoever comes next.
+ * Submitting and reaping are done once at the end of each turn of the loop: for all queues that
+ * were kicked in it, and for steps that the kernel could carry out while they were submitted,
+ * because the data was in the page cache. Reaping costs no system call; what ended while the loop
+ * waited has made it turn, be it as an event or by interrupting the wait.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -21,6 +23,8 @@ enum {
     URING_ENTRIES = 256,
     URING_REAP = 32,          /* ends looked at together */
     URING_RETRY_NS = 1000000, /* the kernel had no memory for what we submitted */
+    URING_ROUNDS = 8,         /* of submitting and reaping in a turn */
+    URING_FIXED = BLK_TEMP + 1,
 };
 
 struct uring {
@@ -28,24 +32,30 @@ struct uring {
     struct io_uring ring;
     struct loop_fd *src;
     struct loop_timer *retry;
+    struct loop_hook hook;
+    struct loop_work wake; /* makes the loop turn */
+    bool fixed;            /* the files are registered */
     struct blk_list waiting;
     unsigned in_ring, max;
 };
 
-static void step_prepare(const struct blk_backend *be, struct io_uring_sqe *sqe, struct blk_io *io)
+static void step_prepare(const struct uring *u, struct io_uring_sqe *sqe, struct blk_io *io)
 {
     const struct blk_step *s = &io->step;
-    const int fd = be->fd[s->file];
+    const bool fixed = u->fixed && s->file < URING_FIXED;
+    const int fd = fixed ? s->file : u->be->fd[s->file];
     int mode;
 
     if (s->op == BLK_READ)
         io_uring_prep_readv(sqe, fd, s->iov, s->n_iov, io->offset);
     else if (s->op == BLK_WRITE)
         io_uring_prep_writev(sqe, fd, s->iov, s->n_iov, io->offset);
-    else if (blk_step_falloc(be, s, &mode))
+    else if (blk_step_falloc(u->be, s, &mode))
         io_uring_prep_fallocate(sqe, fd, mode, (off_t)io->offset, (off_t)s->bytes);
     else
         io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+    if (fixed)
+        io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
     io_uring_sqe_set_data(sqe, io);
 }
 
@@ -60,41 +70,45 @@ static void uring_submit(struct blk_backend *be, struct blk_io *io)
         blk_list_add(&u->waiting, io);
 }
 
+/* The end of the turn does it; without a turn there has to be one. */
 static void uring_commit(struct blk_backend *be)
 {
     struct uring *u = (struct uring *)be->engine_state;
-    struct io_uring_sqe *sqe;
 
     if (be->pool)
         blk_pool_commit(be);
+    if (u->waiting.head && !loop_in_turn(be->loop))
+        loop_post(be->loop, &u->wake);
+}
+
+static void uring_begin(struct uring *u)
+{
+    struct io_uring_sqe *sqe;
+
     while (u->waiting.head && u->in_ring < u->max) {
         sqe = io_uring_get_sqe(&u->ring);
         if (!sqe)
             break; /* full: the rest goes when some of these have ended */
-        step_prepare(be, sqe, blk_list_take(&u->waiting));
+        step_prepare(u, sqe, blk_list_take(&u->waiting));
         u->in_ring++;
     }
     if (!io_uring_sq_ready(&u->ring))
         return;
+    u->be->calls++;
     io_uring_submit(&u->ring);
     if (io_uring_sq_ready(&u->ring))
         loop_timer_set(u->retry, URING_RETRY_NS);
 }
 
-static void uring_retry(void *arg)
+/* Has anything ended? */
+static bool uring_reap(struct uring *u)
 {
-    uring_commit(((struct uring *)arg)->be);
-}
-
-static void uring_ended(void *arg, uint32_t events)
-{
-    struct uring *u = (struct uring *)arg;
     struct io_uring_cqe *cqe[URING_REAP];
     struct blk_io *io[URING_REAP];
     int64_t result[URING_REAP];
+    bool any = false;
     unsigned n;
 
-    (void)events;
     while ((n = io_uring_peek_batch_cqe(&u->ring, cqe, URING_REAP))) {
         for (unsigned i = 0; i < n; i++) {
             io[i] = (struct blk_io *)io_uring_cqe_get_data(cqe[i]);
@@ -104,8 +118,37 @@ static void uring_ended(void *arg, uint32_t events)
         u->in_ring -= n;
         for (unsigned i = 0; i < n; i++)
             blk_stepped(u->be, io[i], result[i]);
+        any = true;
     }
-    blk_batch_end(u->be);
+    return any;
+}
+
+static void uring_turn(void *arg)
+{
+    struct uring *u = (struct uring *)arg;
+    bool any = false;
+
+    for (unsigned round = 0; round < URING_ROUNDS; round++) {
+        uring_begin(u);
+        if (!uring_reap(u))
+            break;
+        any = true;
+    }
+    if (any)
+        blk_batch_end(u->be);
+    if (u->waiting.head && u->in_ring < u->max)
+        loop_post(u->be->loop, &u->wake); /* requests that take long do not keep others waiting */
+}
+
+/* The end of the turn does everything. */
+static void uring_ready(void *arg, uint32_t events)
+{
+    (void)arg, (void)events;
+}
+
+static void uring_wake(void *arg)
+{
+    (void)arg;
 }
 
 static void uring_close(struct blk_backend *be)
@@ -113,8 +156,12 @@ static void uring_close(struct blk_backend *be)
     struct uring *u = (struct uring *)be->engine_state;
 
     blk_pool_close(be);
+    loop_hook_del(be->loop, &u->hook);
+    loop_cancel(be->loop, &u->wake);
     loop_fd_del(u->src);
     loop_timer_del(u->retry);
+    if (u->fixed)
+        io_uring_unregister_files(&u->ring); /* at once; the ring itself goes some time later */
     io_uring_queue_exit(&u->ring);
     free(u);
 }
@@ -126,7 +173,9 @@ static int uring_open(struct blk_backend *be, struct err *err)
 
     if (!u)
         return err_errno(err, ENOMEM, "disk %s", be->path);
-    ret = io_uring_queue_init(URING_ENTRIES, &u->ring, 0);
+    ret = io_uring_queue_init(URING_ENTRIES, &u->ring, IORING_SETUP_COOP_TASKRUN);
+    if (ret == -EINVAL) /* before Linux 5.19 */
+        ret = io_uring_queue_init(URING_ENTRIES, &u->ring, 0);
     if (ret < 0) {
         free(u);
         return err_errno(err, -ret, "io_uring for disk %s", be->path);
@@ -134,8 +183,12 @@ static int uring_open(struct blk_backend *be, struct err *err)
     u->be = be;
     u->max = *u->ring.cq.kring_entries;
     be->engine_state = u;
-    u->src = loop_fd_add(be->loop, u->ring.ring_fd, EPOLLIN, uring_ended, u);
-    u->retry = loop_timer_new(be->loop, uring_retry, u);
+    u->src = loop_fd_add(be->loop, u->ring.ring_fd, EPOLLIN, uring_ready, u);
+    u->retry = loop_timer_new(be->loop, uring_wake, u);
+    u->wake = (struct loop_work){.fn = uring_wake};
+    u->hook = (struct loop_hook){.fn = uring_turn, .arg = u};
+    loop_hook_add(be->loop, &u->hook);
+    u->fixed = io_uring_register_files(&u->ring, be->fd, URING_FIXED) == 0;
     ret = u->src && u->retry ? 0 : err_errno(err, ENOMEM, "io_uring for disk %s", be->path);
     if (!ret && be->device && be->limits.discard) /* by ioctl() only */
         ret = blk_pool_open(be, 1, err);

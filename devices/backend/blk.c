@@ -401,3 +401,8 @@ uint64_t blk_errors(const struct blk_backend *be)
 {
     return be->errors;
 }
+
+uint64_t blk_calls(const struct blk_backend *be)
+{
+    return be->calls;
+}

@@ -133,6 +133,8 @@ const struct blk_limits *blk_limits(const struct blk_backend *be);
 bool blk_read_only(const struct blk_backend *be);
 /* How it is done: "io_uring" or "threads". */
 const char *blk_engine_name(const struct blk_backend *be);
+/* System calls that were made on the loop's thread to begin and end requests, but for waiting. */
+uint64_t blk_calls(const struct blk_backend *be);
 /* Requests that failed so far, for reasons that lie on the host. */
 uint64_t blk_errors(const struct blk_backend *be);
 

@@ -21,6 +21,9 @@
 
 enum { LOOP_EVENTS = 32, LOOP_STACK = 512 * 1024 };
 
+/* The loop that this thread is in a turn of: what it posts there needs no waking up. */
+static _Thread_local struct loop *turning;
+
 struct loop_fd {
     struct loop *loop;
     int fd;
@@ -46,6 +49,9 @@ struct loop {
     pthread_mutex_t post_lock; /* leaf: only the list of work */
     struct loop_work *work_head, *work_tail;
     struct loop_fd *live, *dead;
+    struct loop_hook *hook;
+    bool again; /* work was posted within the turn: the next one does not wait */
+    uint64_t waits;
     pthread_t thread;
     bool running;
     bool stopping; /* under post_lock */
@@ -222,7 +228,7 @@ void loop_post(struct loop *loop, struct loop_work *work)
         loop->work_tail->next = work;
     loop->work_tail = work;
     pthread_mutex_unlock(&loop->post_lock);
-    if (first)
+    if (first && turning != loop)
         loop_kick(loop);
 }
 
@@ -246,8 +252,34 @@ void loop_cancel(struct loop *loop, struct loop_work *work)
     pthread_mutex_unlock(&loop->post_lock);
 }
 
+bool loop_in_turn(const struct loop *loop)
+{
+    return turning == loop;
+}
+
+void loop_hook_add(struct loop *loop, struct loop_hook *hook)
+{
+    hook->next = loop->hook;
+    loop->hook = hook;
+}
+
+void loop_hook_del(struct loop *loop, struct loop_hook *hook)
+{
+    for (struct loop_hook **at = &loop->hook; *at; at = &(*at)->next) {
+        if (*at != hook)
+            continue;
+        *at = hook->next;
+        return;
+    }
+}
+
+uint64_t loop_waits(const struct loop *loop)
+{
+    return loop->waits;
+}
+
 /* Take one piece of work; what is posted while the batch runs waits for the next turn. */
-static struct loop_work *work_take(struct loop *loop, struct loop_work *last)
+static struct loop_work *work_take(struct loop *loop)
 {
     struct loop_work *work;
 
@@ -256,8 +288,6 @@ static struct loop_work *work_take(struct loop *loop, struct loop_work *last)
     if (work) {
         loop->work_head = work->next;
         work->queued = false;
-        if (work == last && loop->work_head)
-            loop_kick(loop);
     }
     pthread_mutex_unlock(&loop->post_lock);
     return work;
@@ -273,7 +303,7 @@ static int work_run(struct loop *loop)
     pthread_mutex_unlock(&loop->post_lock);
     if (!last)
         return 0;
-    while ((work = work_take(loop, last))) {
+    while ((work = work_take(loop))) {
         work->fn(work->arg);
         n++;
         if (work == last)
@@ -292,13 +322,25 @@ static void dead_free(struct loop *loop)
     }
 }
 
+static bool work_left(struct loop *loop)
+{
+    bool left;
+
+    pthread_mutex_lock(&loop->post_lock);
+    left = loop->work_head;
+    pthread_mutex_unlock(&loop->post_lock);
+    return left;
+}
+
 int loop_turn(struct loop *loop, int timeout_ms)
 {
     struct epoll_event ev[LOOP_EVENTS];
-    int ready = epoll_wait(loop->epoll, ev, LOOP_EVENTS, timeout_ms);
+    int ready = epoll_wait(loop->epoll, ev, LOOP_EVENTS, loop->again ? 0 : timeout_ms);
     int ran = 0;
 
     loop_lock(loop);
+    turning = loop;
+    loop->waits++;
     for (int i = 0; i < ready; i++) {
         struct loop_fd *src = (struct loop_fd *)ev[i].data.ptr;
 
@@ -308,7 +350,11 @@ int loop_turn(struct loop *loop, int timeout_ms)
         ran++;
     }
     ran += work_run(loop);
+    for (struct loop_hook *hook = loop->hook; hook; hook = hook->next)
+        hook->fn(hook->arg);
+    loop->again = work_left(loop);
     dead_free(loop);
+    turning = NULL;
     loop_unlock(loop);
     return ran;
 }

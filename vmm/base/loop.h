@@ -69,6 +69,26 @@ struct loop_work {
 void loop_post(struct loop *loop, struct loop_work *work);
 void loop_cancel(struct loop *loop, struct loop_work *work);
 
+/*
+ * Something to do at the end of every turn, whatever began it: for what can be looked at without a
+ * system call, or is done once for many callbacks. fn may post work, which does not wait then, but
+ * not add or delete hooks. Embedded in its owner; lock held, or the loop has no thread yet.
+ */
+struct loop_hook {
+    void (*fn)(void *arg);
+    void *arg;
+    struct loop_hook *next;
+};
+
+void loop_hook_add(struct loop *loop, struct loop_hook *hook);
+void loop_hook_del(struct loop *loop, struct loop_hook *hook);
+
+/* Is the caller in a turn of this loop, so that its end is near? */
+bool loop_in_turn(const struct loop *loop);
+
+/* How often it has waited for events so far. Lock held. */
+uint64_t loop_waits(const struct loop *loop);
+
 /* Dispatch once, waiting at most timeout_ms (-1: for ever). For tests and loops without a thread.
  * Returns the number of callbacks run. Takes the lock itself. */
 int loop_turn(struct loop *loop, int timeout_ms);
