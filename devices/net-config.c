@@ -22,6 +22,7 @@ enum { STATUS_LINK_UP = 1, STATUS_ANNOUNCE = 2, DUPLEX_FULL = 1, DUPLEX_UNKNOWN 
 const struct vfeat_row net_features[] = {
     {NET_F_CSUM, "csum", "5.1.3-d1", -1},
     {NET_F_GUEST_CSUM, "guest_csum", "5.1.3-d1", -1},
+    {NET_F_CTRL_GUEST_OFFLOADS, "ctrl_guest_offloads", "5.1.3.1-d3", NET_F_CTRL_VQ},
     {NET_F_MTU, "mtu", "5.1.3-d1", -1},
     {NET_F_MAC, "mac", "5.1.3-d1", -1},
     {NET_F_GUEST_TSO4, "guest_tso4", "5.1.3.1-d1", NET_F_GUEST_CSUM},
@@ -34,6 +35,15 @@ const struct vfeat_row net_features[] = {
     {NET_F_HOST_UFO, "host_ufo", "5.1.3.1-d2", NET_F_CSUM},
     {NET_F_MRG_RXBUF, "mrg_rxbuf", "5.1.3-d1", -1},
     {NET_F_STATUS, "status", "5.1.3-d1", -1},
+    {NET_F_CTRL_VQ, "ctrl_vq", "5.1.3-d1", -1},
+    {NET_F_CTRL_RX, "ctrl_rx", "5.1.3.1-d3", NET_F_CTRL_VQ},
+    {NET_F_CTRL_VLAN, "ctrl_vlan", "5.1.3.1-d3", NET_F_CTRL_VQ},
+    {NET_F_CTRL_RX_EXTRA, "ctrl_rx_extra", "5.1.4.1-d14", NET_F_CTRL_VQ},
+    {NET_F_GUEST_ANNOUNCE, "guest_announce", "5.1.3.1-d3", NET_F_CTRL_VQ},
+    {NET_F_MQ, "mq", "5.1.3.1-d3", NET_F_CTRL_VQ},
+    {NET_F_CTRL_MAC_ADDR, "ctrl_mac_addr", "5.1.3.1-d3", NET_F_CTRL_VQ},
+    {NET_F_VQ_NOTF_COAL, "vq_notf_coal", "5.1.3.1-d3", NET_F_CTRL_VQ},
+    {NET_F_NOTF_COAL, "notf_coal", "5.1.3.1-d3", NET_F_CTRL_VQ},
     {NET_F_GUEST_USO4, "guest_uso4", "5.1.3.1-d1", NET_F_GUEST_CSUM},
     {NET_F_GUEST_USO6, "guest_uso6", "5.1.3.1-d1", NET_F_GUEST_CSUM},
     {NET_F_HOST_USO, "host_uso", "5.1.3.1-d2", NET_F_CSUM},
@@ -56,7 +66,11 @@ static const struct offload_row {
 
 void net_offer(struct vdev *dev, struct vfeat *f)
 {
-    static const uint8_t always[] = {NET_F_MAC, NET_F_MRG_RXBUF, NET_F_STATUS, NET_F_SPEED_DUPLEX};
+    static const uint8_t always[] = {
+        NET_F_MAC,       NET_F_MRG_RXBUF,    NET_F_STATUS,        NET_F_SPEED_DUPLEX,
+        NET_F_CTRL_VQ,   NET_F_CTRL_RX,      NET_F_CTRL_VLAN,     NET_F_CTRL_RX_EXTRA,
+        NET_F_NOTF_COAL, NET_F_VQ_NOTF_COAL, NET_F_CTRL_MAC_ADDR, NET_F_GUEST_ANNOUNCE,
+    };
     const struct net_dev *nd = net_of(dev);
     const uint32_t can_send = net_can_send(nd->net), can_leave = net_can_leave(nd->net);
 
@@ -64,6 +78,10 @@ void net_offer(struct vdev *dev, struct vfeat *f)
         vfeat_add(f, always[i]);
     if (nd->mtu)
         vfeat_add(f, NET_F_MTU);
+    if (nd->pairs > 1)
+        vfeat_add(f, NET_F_MQ);
+    if (can_leave & NET_CSUM)
+        vfeat_add(f, NET_F_CTRL_GUEST_OFFLOADS);
     for (unsigned i = 0; i < 2 * ARRAY_SIZE(offload_rows); i++) {
         const struct offload_row *row = &offload_rows[i / 2];
 
@@ -100,6 +118,33 @@ uint32_t net_takes(const struct vdev *dev)
     return with_sense(takes);
 }
 
+/* The guest's bits, as they stand in features and in the command that sets them anew. */
+static bool takes_all(const struct offload_row *row, uint64_t bits)
+{
+    return (bits >> row->guest[0] & 1) && (bits >> row->guest[1] & 1);
+}
+
+bool net_offloads_set(struct net_dev *nd, uint64_t bits)
+{
+    const struct vfeat *f = &nd->dev->accepted;
+    uint32_t takes = 0;
+    uint64_t may = 0;
+
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(offload_rows); i++)
+        if (vfeat_has(f, offload_rows[i / 2].guest[i % 2]))
+            may |= BIT64(offload_rows[i / 2].guest[i % 2]);
+    if (bits & ~may) /* 5.1.9.5.9.2-t1 */
+        return false;
+    for (unsigned i = 0; i < ARRAY_SIZE(offload_rows); i++)
+        if (takes_all(&offload_rows[i], bits))
+            takes |= offload_rows[i].offload;
+    takes = takes & NET_CSUM ? with_sense(takes) : 0;
+    if (net_take(nd->net, takes) < 0)
+        return false;
+    nd->takes = takes;
+    return true;
+}
+
 /* ---- configuration space ---- */
 
 static struct net_dev *ctx_net(void *ctx)
@@ -123,6 +168,12 @@ static uint64_t status_read(void *ctx, const struct reg *reg)
 
     (void)reg;
     return (nd->net->up ? STATUS_LINK_UP : 0U) | (nd->announce ? STATUS_ANNOUNCE : 0U);
+}
+
+static uint64_t pairs_read(void *ctx, const struct reg *reg)
+{
+    (void)reg;
+    return ctx_net(ctx)->pairs;
 }
 
 static uint64_t mtu_read(void *ctx, const struct reg *reg)
@@ -159,6 +210,7 @@ static const struct reg config_rows[] = {
     {4, 1, 0, "mac", "5.1.4-d1", mac_read, NULL},
     {5, 1, 0, "mac", "5.1.4-d1", mac_read, NULL},
     {CONFIG_STATUS, 2, NET_F_STATUS, "status", "5.1.4-d1", status_read, NULL},
+    {CONFIG_PAIRS, 2, NET_F_MQ, "max_virtqueue_pairs", "5.1.4-d1", pairs_read, NULL},
     {CONFIG_MTU, 2, NET_F_MTU, "mtu", "5.1.4-d1", mtu_read, NULL},
     {CONFIG_SPEED, 4, NET_F_SPEED_DUPLEX, "speed", "5.1.4-d1", speed_read, NULL},
     {CONFIG_DUPLEX, 1, NET_F_SPEED_DUPLEX, "duplex", "5.1.4-d1", duplex_read, NULL},

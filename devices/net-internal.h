@@ -23,6 +23,15 @@ enum {
     NET_F_HOST_UFO = 14,
     NET_F_MRG_RXBUF = 15,
     NET_F_STATUS = 16,
+    NET_F_CTRL_VQ = 17,
+    NET_F_CTRL_RX = 18,
+    NET_F_CTRL_VLAN = 19,
+    NET_F_CTRL_RX_EXTRA = 20,
+    NET_F_GUEST_ANNOUNCE = 21,
+    NET_F_MQ = 22,
+    NET_F_CTRL_MAC_ADDR = 23,
+    NET_F_VQ_NOTF_COAL = 52,
+    NET_F_NOTF_COAL = 53,
     NET_F_GUEST_USO4 = 54,
     NET_F_GUEST_USO6 = 55,
     NET_F_HOST_USO = 56,
@@ -32,9 +41,48 @@ enum {
 enum {
     NET_RX_QUEUE = 1024, /* a frame of 64 KiB needs 44 buffers of 1.5 KiB */
     NET_TX_QUEUE = 256,
+    NET_CTRL_QUEUE = 64,
     NET_ETHERNET = 14, /* bytes before what the MTU counts */
     NET_VLAN_TAG = 4,
     NET_RX_HEAD = 128, /* bytes of a received frame that the device looks at */
+    NET_FILTER_MACS = 64,
+    NET_VLANS = 4096,
+};
+
+/* Modes of the filter, numbered as the commands that set them (5.1.9.5.1). */
+enum {
+    NET_RX_PROMISC,
+    NET_RX_ALLMULTI,
+    NET_RX_ALLUNI,
+    NET_RX_NOMULTI,
+    NET_RX_NOUNI,
+    NET_RX_NOBCAST,
+    NET_RX_MODES,
+};
+
+struct net_macs {
+    unsigned n;
+    bool overflow; /* there are more: all count */
+    uint8_t mac[NET_FILTER_MACS][NET_MAC];
+};
+
+struct net_filter {
+    bool mode[NET_RX_MODES];
+    struct net_macs unicast, multicast;
+    uint32_t vlan[NET_VLANS / 32];
+};
+
+/* What a driver asked for: an interrupt after so many frames or so much time; either 0: at once. */
+struct net_coal_set {
+    uint32_t packets, usecs;
+};
+
+struct net_coal {
+    struct vq *vq;
+    struct net_coal_set set;
+    uint32_t count; /* frames since the last interrupt */
+    struct loop_timer *timer;
+    bool running;
 };
 
 struct net_dev;
@@ -65,10 +113,12 @@ struct net_pair {
     struct net_rx_frame frame;
     struct loop_timer *patience; /* how long it waits for buffers */
     bool waiting;                /* ... and does */
+    unsigned given;              /* frames since the ring was published */
     bool listening, rx_kicks;
     /* Sending. */
     struct vq_chain *sending; /* the network does not take it now */
     uint8_t tx_header[NET_HEADER];
+    struct net_coal rx_coal, tx_coal;
 };
 
 struct net_dev {
@@ -81,6 +131,8 @@ struct net_dev {
     bool announce;  /* the driver is to tell where it is */
     uint32_t asks;  /* NET_CSUM ...: what the driver may leave to the network */
     uint32_t takes; /* what the network may leave to the driver now */
+    struct net_filter filter;
+    struct net_coal_set rx_coal, tx_coal; /* of queues that are set up anew */
     uint8_t *bounce;
 };
 
@@ -106,6 +158,8 @@ void net_offer(struct vdev *dev, struct vfeat *f);
 /* What accepted features let either side leave to the other, as NET_CSUM ... */
 uint32_t net_asks(const struct vdev *dev);
 uint32_t net_takes(const struct vdev *dev);
+/* The driver leaves only these feature bits of those that it accepted on; false: it may not. */
+bool net_offloads_set(struct net_dev *nd, uint64_t bits);
 
 /* net-frame.c: headers */
 struct net_hdr net_hdr_load(enum byte_order order, const uint8_t *bytes);
@@ -117,11 +171,32 @@ bool net_hdr_sendable(const struct net_dev *nd, struct net_hdr *hdr, uint64_t le
 bool net_hdr_receivable(const struct net_dev *nd, struct net_hdr *hdr, const uint8_t *frame,
                         uint64_t len);
 
+/* net-filter.c */
+void net_filter_reset(struct net_dev *nd);
+/* Does the driver want this frame of len bytes, the first of which are given? */
+bool net_filter_passes(const struct net_dev *nd, const uint8_t *frame, uint64_t len);
+
+/* net-coal.c: vq_publish() of so many frames, with the interrupt when the driver wants it */
+void net_coal_publish(struct net_coal *c, unsigned frames);
+bool net_coal_set(struct net_coal *c, const struct net_coal_set *set);
+void net_coal_reset(struct net_coal *c, const struct net_coal_set *set);
+
+/* net-ctrl.c: one command */
+void net_ctrl_one(struct vdev *dev, struct vq_chain *chain);
+
+/* net.c */
+bool net_pairs_set(struct net_dev *nd, unsigned n);
+/* Of a live queue that frames go through; else NULL. */
+struct net_coal *net_coal_of(struct net_dev *nd, unsigned index);
+
 /* net-rx.c, net-tx.c: the data path. Turns are bounded and may be taken at any time. */
 void net_rx_turn(struct net_pair *p);
 void net_rx_stop(struct net_pair *p);
 void net_rx_impatient(void *pair);
 void net_tx_turn(struct net_pair *p);
 void net_tx_stop(struct net_pair *p);
+/* The pair is no longer used: what waits is lost, buffers stay. */
+void net_rx_rest(struct net_pair *p);
+void net_tx_rest(struct net_pair *p);
 
 #endif

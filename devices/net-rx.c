@@ -155,6 +155,8 @@ static bool rx_fetch(struct net_pair *p)
         p->nd->net->lost++;
         return true;
     }
+    if (!net_filter_passes(p->nd, p->head + NET_HEADER, (uint64_t)len - NET_HEADER))
+        return true;
     net_hdr_store(ORDER_LITTLE, &hdr, p->head);
     rx_learn(p, (uint32_t)len);
     p->frame = (struct net_rx_frame){(uint32_t)len, direct};
@@ -195,6 +197,7 @@ static void rx_give(struct net_pair *p)
         left -= used;
         vq_push(chain, (uint32_t)used);
     }
+    p->given++;
 }
 
 /* true: the frame has gone, to the driver or for good. */
@@ -251,6 +254,12 @@ static bool rx_kicks(struct net_pair *p, bool on)
     return vq_kicks(net_rx_queue(p), on);
 }
 
+static void rx_publish(struct net_pair *p)
+{
+    net_coal_publish(&p->rx_coal, p->given);
+    p->given = 0;
+}
+
 void net_rx_turn(struct net_pair *p)
 {
     struct vq *vq = net_rx_queue(p);
@@ -258,10 +267,10 @@ void net_rx_turn(struct net_pair *p)
 
     for (unsigned done = 0; done < VQ_TURN && state == RX_TAKEN; done++) {
         state = rx_one(p);
-        if (done % RX_BATCH == RX_BATCH - 1)
-            vq_publish(vq);
+        if (p->given >= RX_BATCH)
+            rx_publish(p);
     }
-    vq_publish(vq);
+    rx_publish(p);
     if (state == RX_TAKEN || (state == RX_STARVED && rx_kicks(p, true))) {
         loop_post(vq->dev->loop, &vq->again);
         return;
@@ -287,10 +296,18 @@ void net_rx_impatient(void *pair)
     net_rx_turn(p);
 }
 
-void net_rx_stop(struct net_pair *p)
+void net_rx_rest(struct net_pair *p)
 {
     rx_listen(p, false);
+    p->nd->net->lost += p->frame.len != 0;
     p->frame.len = 0;
+    p->waiting = false;
+}
+
+void net_rx_stop(struct net_pair *p)
+{
+    net_rx_rest(p);
+    p->given = 0;
     p->rx_kicks = true;
     while (p->n_held)
         vq_forget(held_take(p));

@@ -90,7 +90,7 @@ void net_tx_turn(struct net_pair *p)
 
         vq_kicks(vq, false);
         open = tx_run(p, &done);
-        vq_publish(vq);
+        net_coal_publish(&p->tx_coal, done - before);
         if (open && done < VQ_TURN)
             more = vq_kicks(vq, true);
         if (done == before)
@@ -98,6 +98,18 @@ void net_tx_turn(struct net_pair *p)
     }
     if (open && more)
         loop_post(vq->dev->loop, &vq->again);
+}
+
+void net_tx_rest(struct net_pair *p)
+{
+    struct vq_chain *chain = p->sending;
+
+    p->sending = NULL;
+    if (!chain)
+        return;
+    p->nd->net->lost++;
+    vq_push(chain, 0);
+    vq_publish(net_tx_queue(p));
 }
 
 void net_tx_stop(struct net_pair *p)

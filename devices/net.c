@@ -43,9 +43,11 @@ static void front_link(void *arg, bool up)
 {
     struct net_dev *nd = (struct net_dev *)arg;
 
-    (void)up; /* the configuration tells */
-    if (vdev_has(nd->dev, NET_F_STATUS))
-        vdev_config_changed(nd->dev);
+    if (!vdev_has(nd->dev, NET_F_STATUS))
+        return;
+    if (up && vdev_has(nd->dev, NET_F_GUEST_ANNOUNCE))
+        nd->announce = true; /* others may have forgotten where it is */
+    vdev_config_changed(nd->dev);
 }
 
 static const struct net_front net_front = {
@@ -53,7 +55,51 @@ static const struct net_front net_front = {
 
 void net_announce(struct vdev *dev)
 {
-    (void)dev;
+    struct net_dev *nd = net_of(dev);
+
+    if (!vdev_has(dev, NET_F_GUEST_ANNOUNCE) || !vdev_has(dev, NET_F_STATUS))
+        return;
+    nd->announce = true;
+    vdev_config_changed(dev);
+}
+
+/* ---- which queue is what ---- */
+
+/* 5.1.2-d1: where it is depends on what the driver accepted. */
+static bool is_ctrl(const struct net_dev *nd, unsigned index)
+{
+    const unsigned n = vdev_has(nd->dev, NET_F_MQ) ? nd->pairs : 1;
+
+    return vdev_has(nd->dev, NET_F_CTRL_VQ) && index == 2 * n;
+}
+
+struct net_coal *net_coal_of(struct net_dev *nd, unsigned index)
+{
+    struct net_pair *p;
+
+    if (index >= 2 * nd->pairs || is_ctrl(nd, index) || !vq_live(&nd->dev->vq[index]))
+        return NULL;
+    p = &nd->pair[index / 2];
+    return index % 2 ? &p->tx_coal : &p->rx_coal;
+}
+
+bool net_pairs_set(struct net_dev *nd, unsigned n)
+{
+    if (n < 1 || n > nd->pairs || net_use_pairs(nd->net, n) < 0)
+        return false;
+    nd->active = n;
+    for (unsigned i = 0; i < nd->pairs; i++) {
+        struct net_pair *p = &nd->pair[i];
+
+        if (i >= n) { /* 5.1.9.5.6.2-d2 */
+            net_rx_rest(p);
+            net_tx_rest(p);
+            continue;
+        }
+        loop_post(nd->dev->loop, &net_rx_queue(p)->again);
+        loop_post(nd->dev->loop, &net_tx_queue(p)->again);
+    }
+    return true;
 }
 
 /* ---- making and freeing ---- */
@@ -79,8 +125,9 @@ static void net_close_dev(struct vdev *dev)
 
     for (unsigned i = 0; nd->pair && i < nd->pairs; i++) {
         free(nd->pair[i].bounce);
-        if (nd->pair[i].patience)
-            loop_timer_del(nd->pair[i].patience);
+        loop_timer_del(nd->pair[i].patience);
+        loop_timer_del(nd->pair[i].rx_coal.timer);
+        loop_timer_del(nd->pair[i].tx_coal.timer);
     }
     free(nd->pair);
     free(nd->bounce);
@@ -118,6 +165,12 @@ static int net_fill(struct vdev *dev, const struct net_conf *c, struct err *err)
     ret = nd->bounce && nd->pair ? 0 : -ENOMEM;
     for (unsigned i = 0; ret == 0 && i < nd->pairs; i++)
         ret = pair_make(nd, i);
+    if (ret == 0)
+        ret = vdev_queue_add(dev, NET_CTRL_QUEUE, 0);
+    for (unsigned i = 0; ret == 0 && i < nd->pairs; i++) { /* queues stay where they are now */
+        nd->pair[i].rx_coal.vq = net_rx_queue(&nd->pair[i]);
+        nd->pair[i].tx_coal.vq = net_tx_queue(&nd->pair[i]);
+    }
     return ret < 0 ? err_errno(err, -ret, "cannot make the queues of %s", dev->name) : 0;
 }
 
@@ -147,36 +200,49 @@ static int net_start(struct vdev *dev)
     nd->asks = net_asks(dev);
     nd->takes = net_takes(dev); /* F08 */
     nd->active = 1;             /* 5.1.9.5.6.2-d1 */
+    net_filter_reset(nd);
     ret = net_take(nd->net, nd->takes);
     return ret < 0 ? ret : net_use_pairs(nd->net, nd->active);
 }
 
 static void net_kick(struct vdev *dev, struct vq *vq)
 {
-    struct net_pair *p = pair_of(net_of(dev), vq->index / 2);
+    struct net_dev *nd = net_of(dev);
+    struct net_pair *p = pair_of(nd, vq->index / 2);
 
-    if (!p)
-        return;
-    if (vq->index % 2)
+    if (is_ctrl(nd, vq->index))
+        vq_serve(vq, net_ctrl_one);
+    else if (p && vq->index % 2)
         net_tx_turn(p);
-    else
+    else if (p)
         net_rx_turn(p);
+}
+
+static void pair_stop(struct net_pair *p, const struct vq *only)
+{
+    const struct net_coal_set none = {0};
+
+    if (!only || only == net_rx_queue(p)) {
+        net_rx_stop(p);
+        net_coal_reset(&p->rx_coal, only ? &p->nd->rx_coal : &none); /* 5.1.9.5.10.6-d6 */
+    }
+    if (!only || only == net_tx_queue(p)) {
+        net_tx_stop(p);
+        net_coal_reset(&p->tx_coal, only ? &p->nd->tx_coal : &none);
+    }
 }
 
 static void net_stop(struct vdev *dev, struct vq *only)
 {
     struct net_dev *nd = net_of(dev);
 
-    for (unsigned i = 0; i < nd->pairs; i++) {
-        struct net_pair *p = &nd->pair[i];
-
-        if (!only || only == net_rx_queue(p))
-            net_rx_stop(p);
-        if (!only || only == net_tx_queue(p))
-            net_tx_stop(p);
-    }
-    if (!only)
+    if (!only) { /* all as after power-on (5.1.9.5.10.6-d9) */
         memcpy(nd->mac, nd->mac_first, NET_MAC);
+        nd->announce = false;
+        nd->rx_coal = nd->tx_coal = (struct net_coal_set){0};
+    }
+    for (unsigned i = 0; i < nd->pairs; i++)
+        pair_stop(&nd->pair[i], only);
 }
 
 const struct virtio_type net_type = {

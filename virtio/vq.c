@@ -33,6 +33,7 @@ void vq_defaults(struct vq *vq)
     vq->set = (struct vq_settings){.size = vq->max};
     vq->enabled = false;
     vq->unpublished = 0;
+    vq->held = vq->owed = false;
 }
 
 static void slots_free(struct vq *vq)
@@ -405,6 +406,12 @@ void vq_forget(struct vq_chain *chain)
     chain_retire(chain);
 }
 
+static void interrupt(struct vq *vq)
+{
+    vq->stats.interrupts++;
+    vq->dev->up.queue_interrupt(vq->dev, vq->index);
+}
+
 void vq_publish(struct vq *vq)
 {
     struct vdev *dev = vq->dev;
@@ -422,8 +429,20 @@ void vq_publish(struct vq *vq)
     }
     if (!dev->started)
         return; /* 2.1.2-d2 */
-    vq->stats.interrupts++;
-    dev->up.queue_interrupt(dev, vq->index);
+    if (vq->held)
+        vq->owed = true;
+    else
+        interrupt(vq);
+}
+
+void vq_hold(struct vq *vq, bool on)
+{
+    vq->held = on;
+    if (on || !vq->owed)
+        return;
+    vq->owed = false;
+    if (vq->dev->started && vq_live(vq) && !vq->dev->resetting)
+        interrupt(vq);
 }
 
 bool vq_kicks(struct vq *vq, bool on)

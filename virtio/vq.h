@@ -88,6 +88,7 @@ struct vq {
     unsigned unpublished; /* in the ring since the last publish */
     /* Pushed while memory is out of reach; if in_order, all that were popped. */
     struct vq_chain *wait_first, *wait_last;
+    bool held, owed;        /* interrupts, by vq_hold() */
     struct loop_work again; /* more to do than one turn may take */
     struct vq_stats stats;
 };
@@ -111,6 +112,9 @@ void vq_forget(struct vq_chain *chain);
 
 /* Make pushed chains visible, and interrupt if the driver wants it. */
 void vq_publish(struct vq *vq);
+
+/* Keep interrupts back: the ring is published all the same. Off: the one that is owed goes out. */
+void vq_hold(struct vq *vq, bool on);
 
 /* Turn doorbells on or off (a hint). On: true if buffers came in the meantime: look again. */
 bool vq_kicks(struct vq *vq, bool on);

@@ -268,6 +268,7 @@ static void test_rx_mtu(struct bench *b)
     static uint8_t frame[1519], got[1519];
     struct hdr_fields h;
 
+    init_without(b, BIT64(F_CTRL_VLAN));
     for (unsigned i = 0; i < 4; i++)
         rx_post(b, RXQ, 2048);
     frame_fill(frame, sizeof(frame), 4);
