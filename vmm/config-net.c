@@ -12,8 +12,8 @@
 
 enum { MTU_MIN = 68, MTU_MAX = 65521 };
 
-static const char *const kinds[] = {[CONFIG_NET_USER] = "user"};
-static const char kind_list[] = "user, none";
+static const char *const kinds[] = {[CONFIG_NET_USER] = "user", [CONFIG_NET_TAP] = "tap"};
+static const char kind_list[] = "user, tap, none";
 
 /* A word that only one kind of network knows. */
 static int kind_check(const struct config_net *net, enum config_net_kind kind, struct err *err)
@@ -104,6 +104,23 @@ static int net_hostfwd(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+/* ---- tap ---- */
+
+static int net_ifname(void *conf, const char *value, struct err *err)
+{
+    struct config_net *net = (struct config_net *)conf;
+    int ret = kind_check(net, CONFIG_NET_TAP, err);
+
+    if (ret < 0)
+        return ret;
+    if (strlen(value) >= sizeof(net->ifname) || strpbrk(value, "/%: \t\n") ||
+        strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+        return err_set(err, EINVAL, "'%s' is not the name of an interface (at most 15 characters)",
+                       value);
+    memcpy(net->ifname, value, strlen(value) + 1);
+    return 0;
+}
+
 /* ---- words of all kinds ---- */
 
 static int net_mac(void *conf, const char *value, struct err *err)
@@ -157,6 +174,10 @@ const struct opt config_net_opts[] = {
      "user: a port of the host (of all its addresses unless one is given) that leads to one of the "
      "guest; may be repeated",
      net_hostfwd, true},
+    {"ifname", "NAME",
+     "tap: the interface on the host, one that exists (ip tuntap add) or a new one, which needs "
+     "CAP_NET_ADMIN; a name vmmN is the default",
+     net_ifname, false},
     {"mac", "ADDRESS",
      "the card's address; one that stays the same for the same machine is the default", net_mac,
      false},

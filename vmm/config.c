@@ -142,10 +142,11 @@ const struct opt config_run_opts[] = {
      "given; may be repeated; a comma in FILE is written twice",
      config_disk, true},
     {"--net",
-     "user[,hostfwd=FORWARD]...[,mac=ADDRESS][,mtu=BYTES][,queues=N][,interface=WORD]|none",
+     "user[,hostfwd=FORWARD]...|tap[,ifname=NAME]|none[,mac=ADDRESS][,mtu=BYTES][,queues=N]"
+     "[,interface=WORD]",
      "a network card and what it is plugged into; user (the default): the host's network by way of "
-     "this process, without any rights, with addresses by DHCP; none: there is no card; may be "
-     "repeated",
+     "this process, without any rights, with addresses by DHCP; tap: an interface of the host; "
+     "none: there is no card; may be repeated",
      config_net, true},
     {"--console", "serial|virtio[,to=WHERE][,interface=WORD]",
      "the console that the guest's kernel uses: the serial port ttyS0 (default) or the virtio "

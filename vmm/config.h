@@ -58,12 +58,13 @@ struct config_disk {
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
 };
 
-enum config_net_kind { CONFIG_NET_USER };
+enum config_net_kind { CONFIG_NET_USER, CONFIG_NET_TAP };
 
 struct config_net {
     enum config_net_kind kind;
     struct net_slirp_forward *forward; /* user */
     unsigned n_forwards;
+    char ifname[16]; /* tap; "": the kernel names it */
     bool mac_given;
     uint8_t mac[NET_MAC];
     uint16_t mtu;                        /* bytes, 0: not given */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "devices/backend/net-slirp.h"
+#include "devices/backend/net-tap.h"
 #include "devices/net.h"
 #include "vmm/parts-internal.h"
 
@@ -64,9 +65,21 @@ static struct net *user_open(const struct config *config, const struct config_ne
     return net_slirp_open(&conf, part->name, part->loop, err);
 }
 
+static struct net *tap_open(const struct config *config, const struct config_net *c,
+                            struct part *part, struct err *err)
+{
+    const struct net_tap_conf conf = {.ifname = c->ifname[0] ? c->ifname : NULL,
+                                      .pairs = c->queues ? c->queues : 1,
+                                      .mtu = c->mtu};
+
+    (void)config;
+    return net_tap_open(&conf, part->name, part->loop, err);
+}
+
 static struct net *(*const openers[])(const struct config *config, const struct config_net *c,
                                       struct part *part, struct err *err) = {
     [CONFIG_NET_USER] = user_open,
+    [CONFIG_NET_TAP] = tap_open,
 };
 
 static int net_make(struct parts *parts, unsigned index, struct err *err)

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tap devices with the kernel as the other side: H16, H17, offloads, queues. In a network namespace
+ * of its own, so that nothing of the host's is touched; skipped where there can be none.
+ */
+#include "tests/unit/net-rig.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+#include "devices/backend/net-tap.h"
+
+enum { HOST = 0x0a090001, GUEST = 0x0a090002 };
+
+static const char *why_not;
+
+static void run(const char *command)
+{
+    if (system(command) != 0)
+        fail_msg("%s", command);
+}
+
+static void rig_open(struct net_rig *r, const struct net_tap_conf *conf)
+{
+    struct err err;
+
+    rig_init(r);
+    rig_plug(r, net_tap_open(conf, "net0", r->loop, &err), &err);
+}
+
+/* With an address on the host's side, and the guest's known there. */
+static void rig_address(struct net_rig *r)
+{
+    run("ip addr add 10.9.0.1/24 dev vt0 && ip neigh replace 10.9.0.2 lladdr 52:54:00:12:34:56 "
+        "dev vt0 nud permanent");
+    r->ip = GUEST;
+}
+
+/* n frames to the guest, each of another flow. */
+static void host_send(unsigned n)
+{
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct sockaddr_in to = {.sin_family = AF_INET,
+                                       .sin_addr.s_addr = htonl(GUEST),
+                                       .sin_port = htons((uint16_t)(1000 + i))};
+
+        assert_int_equal(sendto(fd, "x", 1, 0, (const struct sockaddr *)&to, sizeof(to)), 1);
+    }
+    close(fd);
+}
+
+static bool turn_until(struct net_rig *r, bool up)
+{
+    for (unsigned i = 0; i < 200 && r->up != up; i++)
+        loop_turn(r->loop, 10);
+    return r->up == up;
+}
+
+/* Does nothing when there is nothing to do. */
+static void assert_idle(struct net_rig *r)
+{
+    while (loop_turn(r->loop, 20))
+        rig_take(r);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(loop_turn(r->loop, 0), 0);
+}
+
+static void test_frames(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
+    struct net_rig r;
+
+    if (why_not)
+        skip();
+    (void)state;
+    rig_open(&r, &conf);
+    assert_true(r.net->up);
+    assert_int_equal(r.net->mtu, 0);
+    rig_address(&r);
+    assert_true(rig_ping(&r, HOST, "both ways"));
+    loop_turn(r.loop, 0);
+    assert_true(r.net->received > 0 && r.net->sent > 0);
+    rig_done(&r);
+    assert_int_equal(if_nametoindex("vt0"), 0); /* ours: gone with us */
+}
+
+static void test_listen(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
+    struct net_rig r;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    rig_address(&r);
+    assert_idle(&r);
+    net_listen(r.net, 0, false);
+    host_send(1);
+    r.arrivals = 0;
+    for (unsigned i = 0; i < 5; i++)
+        loop_turn(r.loop, 1);
+    assert_int_equal(r.arrivals, 0);
+    net_listen(r.net, 0, true);
+    loop_turn(r.loop, 100);
+    assert_true(r.arrivals > 0);
+    rig_done(&r);
+}
+
+/* One connection; what arrives after the host sent much. Returns the largest frame. */
+static size_t largest_frame(struct net_rig *r, uint8_t *gso_type)
+{
+    static const char block[65536];
+    static uint16_t own = 1000;
+    struct rig_tcp t = {.to = HOST, .own = ++own};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(HOST)};
+    socklen_t alen = sizeof(a);
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    size_t largest = 0;
+    uint8_t *data;
+    int fd, n;
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)) | listen(listener, 1), 0);
+    getsockname(listener, (struct sockaddr *)&a, &alen);
+    t.port = ntohs(a.sin_port);
+    tcp_send(r, &t, TCP_SYN, NULL, 0);
+    assert_int_equal(tcp_wait(r, &t, TCP_SYN, &data), 0);
+    tcp_send(r, &t, TCP_ACK, NULL, 0);
+    fd = accept(listener, NULL, NULL);
+    assert_true(send(fd, block, sizeof(block), MSG_DONTWAIT) > 0);
+    *gso_type = 0;
+    for (unsigned i = 0; i < 10 && (n = tcp_wait(r, &t, 0, &data)) > 0; i++) {
+        if (r->len > largest) {
+            largest = r->len;
+            *gso_type = r->frame[1];
+        }
+        tcp_send(r, &t, TCP_ACK, NULL, 0);
+    }
+    tcp_send(r, &t, TCP_RST, NULL, 0);
+    while (rig_take(r))
+        continue;
+    close(fd);
+    close(listener);
+    return largest;
+}
+
+static void test_offloads(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
+    struct net_rig r;
+    uint8_t gso;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    assert_int_equal(net_can_send(r.net) & (NET_CSUM | NET_TSO4 | NET_TSO6),
+                     NET_CSUM | NET_TSO4 | NET_TSO6);
+    assert_int_equal(net_can_leave(r.net), net_can_send(r.net));
+    rig_address(&r);
+    assert_true(rig_ping(&r, HOST, "learn the gateway"));
+    memcpy(r.peer, rig_eth(&r) + 6, 6);
+    assert_true(largest_frame(&r, &gso) <= 1514 && gso == NET_GSO_NONE);
+    assert_int_equal(net_take(r.net, NET_CSUM | NET_TSO4 | NET_TSO6), 0);
+    assert_true(largest_frame(&r, &gso) > 1514 && gso == NET_GSO_TCPV4);
+    assert_int_equal(net_take(r.net, 0), 0);
+    assert_true(largest_frame(&r, &gso) <= 1514 && gso == NET_GSO_NONE);
+    rig_done(&r);
+}
+
+/* The kernel fills in what the guest left out, and refuses nonsense (N05). */
+static void test_left_checksum(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
+    uint8_t header[NET_HEADER] = {NET_HDR_NEEDS_CSUM, 0, 0, 0, 0, 0, 34, 0, 6, 0};
+    uint8_t frame[64] = {0};
+    struct iovec iov[] = {{header, sizeof(header)}, {frame, 0}};
+    const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(4001)};
+    struct net_rig r;
+    char byte;
+    int fd;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    rig_address(&r);
+    assert_true(rig_ping(&r, HOST, "learn the gateway"));
+    memcpy(r.peer, rig_eth(&r) + 6, 6);
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&any, sizeof(any)), 0);
+    put16(frame + 34, 4000);
+    put16(frame + 36, 4001);
+    put16(frame + 38, 9);
+    frame[42] = 'x';
+    iov[1].iov_len = frame_ip(&r, frame, HOST, IPPROTO_UDP, 9, 6);
+    /* of the pseudo header only, not complemented */
+    put16(frame + 40, (uint16_t)~sum_end(sum16(frame + 26, 8, IPPROTO_UDP + 9)));
+    assert_int_equal(net_send(r.net, 0, iov, 2), 0);
+    assert_int_equal(recv(fd, &byte, 1, 0), 1);
+    assert_int_equal(byte, 'x');
+    header[6] = 200; /* checksum beyond the frame */
+    assert_int_equal(net_send(r.net, 0, iov, 2), -EINVAL);
+    header[0] = 0;
+    header[1] = 77;
+    header[4] = 100;
+    assert_int_equal(net_send(r.net, 0, iov, 2), -EINVAL);
+    iov[1].iov_len = 5;
+    header[1] = 0;
+    assert_int_equal(net_send(r.net, 0, iov, 2), -EINVAL);
+    assert_int_equal(r.net->lost, 3);
+    close(fd);
+    rig_done(&r);
+}
+
+/* H16: set down, frames are dropped and the link is down; set up, all is well again. */
+static void test_down_up(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
+    uint8_t frame[64] = {0};
+    struct net_rig r;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    rig_address(&r);
+    assert_idle(&r);
+    run("ip link set vt0 down");
+    assert_true(turn_until(&r, false));
+    assert_int_equal(rig_send(&r, frame, sizeof(frame)), -EIO);
+    assert_idle(&r);
+    run("ip link set vt0 up");
+    assert_true(turn_until(&r, true));
+    run("ip neigh replace 10.9.0.2 lladdr 52:54:00:12:34:56 dev vt0 nud permanent");
+    assert_true(rig_ping(&r, HOST, "again"));
+    assert_int_equal(r.links, 2);
+    /* leaving a bridge is no end */
+    run("ip link add br0 type bridge && ip link set vt0 master br0 && ip link set vt0 nomaster && "
+        "ip link del br0");
+    for (unsigned i = 0; i < 20; i++)
+        loop_turn(r.loop, 10);
+    assert_true(r.up);
+    rig_done(&r);
+}
+
+/* H17: deleted. */
+static void test_deleted(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 4};
+    uint8_t frame[64] = {0};
+    struct net_rig r;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    run("ip link del vt0");
+    assert_true(turn_until(&r, false));
+    assert_true(rig_send(&r, frame, sizeof(frame)) < 0);
+    assert_false(rig_take(&r));
+    net_listen(r.net, 0, false);
+    net_listen(r.net, 0, true);
+    assert_int_equal(net_take(r.net, 0), 0);
+    assert_int_equal(net_use_pairs(r.net, 4), 0);
+    assert_int_equal(net_lend(r.net, 0, true), -1);
+    assert_idle(&r);
+    rig_done(&r);
+}
+
+static unsigned pair_count(struct net_rig *r, unsigned pair)
+{
+    const struct iovec iov = {r->frame, sizeof(r->frame)};
+    unsigned n = 0;
+
+    while (net_receive(r->net, pair, &iov, 1) > 0)
+        n++;
+    return n;
+}
+
+/* Only queues in use get frames, and with several several do. */
+static void test_queues(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 4};
+    unsigned n[4] = {0}, busy = 0;
+    struct net_rig r;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    rig_address(&r);
+    for (unsigned pairs = 1; pairs <= 4; pairs += 3) {
+        assert_int_equal(net_use_pairs(r.net, pairs), 0);
+        host_send(64);
+        busy = 0;
+        for (unsigned i = 0; i < pairs; i++) {
+            n[i] = pair_count(&r, i);
+            busy += n[i] > 0;
+        }
+        assert_true(pairs > 1 ? busy >= 2 : n[0] >= 64);
+    }
+    assert_int_equal(net_use_pairs(r.net, 5), -EINVAL);
+    assert_int_equal(net_use_pairs(r.net, 1), 0);
+    assert_true(net_lend(r.net, 0, true) >= 0);
+    assert_idle(&r);
+    assert_true(net_lend(r.net, 0, false) >= 0);
+    rig_done(&r);
+}
+
+static void test_mtu(void **state)
+{
+    struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1, .mtu = 9000};
+    struct ifreq req = {.ifr_name = "vt0"};
+    struct net_rig r;
+    int fd;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    assert_int_equal(r.net->mtu, 9000);
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(ioctl(fd, SIOCGIFMTU, &req), 0);
+    assert_int_equal(req.ifr_mtu, 9000);
+    close(fd);
+    rig_done(&r);
+    run("ip tuntap add dev vt0 mode tap && ip link set vt0 mtu 4000");
+    conf.mtu = 0;
+    rig_open(&r, &conf);
+    assert_int_equal(r.net->mtu, 4000);
+    assert_false(r.net->up); /* not ours to set up */
+    rig_done(&r);
+    assert_true(if_nametoindex("vt0") > 0); /* nor to delete */
+    run("ip link del vt0");
+}
+
+/* The kernel names it, and several queues may be opened for one. */
+static void test_names(void **state)
+{
+    struct net_rig r;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &(struct net_tap_conf){.pairs = 1});
+    assert_true(if_nametoindex("vmm0") > 0);
+    rig_done(&r);
+    run("ip tuntap add dev vt0 mode tap multi_queue");
+    rig_open(&r, &(struct net_tap_conf){.ifname = "vt0", .pairs = 1});
+    rig_done(&r);
+    run("ip link del vt0");
+}
+
+static void refused(const struct net_tap_conf *conf, struct loop *loop, const char *what)
+{
+    struct err err;
+
+    assert_null(net_tap_open(conf, "net0", loop, &err));
+    if (!strstr(err.text, what))
+        fail_msg("'%s' is not in '%s'", what, err.text);
+}
+
+static void test_errors(void **state)
+{
+    struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
+    struct net_rig r;
+    int status = 1;
+    pid_t pid;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    refused(&conf, r.loop, "another program uses it");
+    refused(&(struct net_tap_conf){.ifname = "lo", .pairs = 1}, r.loop, "not a tap device");
+    rig_done(&r);
+    run("ip tuntap add dev vt0 mode tap");
+    conf.pairs = 2;
+    refused(&conf, r.loop = loop_new("x", NULL), "multi_queue");
+    run("ip link del vt0");
+    pid = fork();
+    if (pid == 0) { /* without the right to this network */
+        if (unshare(CLONE_NEWUSER) < 0)
+            _exit(2);
+        refused(&conf, r.loop, "CAP_NET_ADMIN");
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    loop_free(r.loop);
+}
+
+/* A network of our own, as root or as anybody who may have name spaces. */
+static void network_own(void)
+{
+    int fd;
+
+    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        why_not = "no network namespace";
+    fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        why_not = "no /dev/net/tun";
+    else
+        close(fd);
+    if (why_not)
+        fprintf(stderr, "test-net-tap: %s here: skipped\n", why_not);
+    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_frames),   cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_offloads), cmocka_unit_test(test_left_checksum),
+        cmocka_unit_test(test_down_up),  cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_queues),   cmocka_unit_test(test_mtu),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_errors),
+    };
+
+    network_own();
+    return cmocka_run_group_tests_name("net-tap", tests, NULL, NULL);
+}
