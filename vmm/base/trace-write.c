@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the file: its header, the thread that empties rings into it, what was lost on the way, and
+ * what ticks mean. Refuses to know what records are about.
+ *
+ * The writer takes note of where all rings end, then of the time, and then converts up to there:
+ * ticks become nanoseconds on the line through that moment and the one before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
+#include "vmm/base/bits.h"
+#include "vmm/base/trace-internal.h"
+
+enum {
+    RING_BYTES = 4 << 20, /* 10 ms at ten million records a second */
+    OUT_WORDS = 32768,
+    STACK_SIZE = 256 * 1024,
+    TURN_NS = 5000000,
+};
+
+struct anchor {
+    uint64_t ticks, ns;
+};
+
+static struct {
+    pthread_mutex_t lock; /* leaf: of the file's tail (out), n_rings and ring */
+    int fd;
+    int error; /* of the first write that failed */
+    uint64_t *out;
+    unsigned n_out;
+    struct trace_ring *ring[TRACE_RINGS];
+    unsigned n_rings;
+    size_t ring_bytes;
+    _Atomic uint64_t lost; /* by threads without a ring */
+    uint64_t lost_told;
+    _Atomic bool stopping;
+    pthread_t thread;
+    struct anchor from, to;
+    char path[256];
+} w = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+_Atomic unsigned trace_session;
+bool trace_tsc;
+static _Atomic bool waits;
+
+bool trace_waits(void)
+{
+    return atomic_load_explicit(&waits, memory_order_relaxed);
+}
+
+void trace_lose(void)
+{
+    atomic_fetch_add(&w.lost, 1);
+}
+
+uint64_t trace_lost(void)
+{
+    uint64_t n = atomic_load(&w.lost);
+
+    pthread_mutex_lock(&w.lock);
+    for (unsigned i = 0; i < w.n_rings; i++)
+        n += atomic_load_explicit(&w.ring[i]->lost, memory_order_relaxed);
+    pthread_mutex_unlock(&w.lock);
+    return n;
+}
+
+/* ---- time ---- */
+
+/* Does the counter run at one speed, the same on all processors? */
+static bool tsc_steady(void)
+{
+#ifdef __x86_64__
+    unsigned a, b, c, d;
+
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & BIT32(8));
+#else
+    return false;
+#endif
+}
+
+static struct anchor anchor_now(void)
+{
+    const uint64_t ticks = trace_ticks();
+
+    return (struct anchor){ticks, trace_tsc ? clock_ns() : ticks};
+}
+
+static uint64_t ticks_ns(uint64_t ticks)
+{
+    const double slope = w.to.ticks > w.from.ticks
+                             ? (double)(w.to.ns - w.from.ns) / (double)(w.to.ticks - w.from.ticks)
+                             : 1;
+
+    return w.to.ns + (uint64_t)(int64_t)((double)(int64_t)(ticks - w.to.ticks) * slope);
+}
+
+/* ---- into the file, locked ---- */
+
+static void out_flush(void)
+{
+    const uint8_t *at = (const uint8_t *)w.out;
+    size_t left = w.n_out * sizeof(w.out[0]);
+
+    w.n_out = 0;
+    while (left && !w.error) {
+        const ssize_t n = write(w.fd, at, left);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            w.error = errno;
+            atomic_store(&trace_groups, 0); /* no use to go on */
+            log_msg(LOG_ERROR, "trace %s: %s; recording ends here", w.path, strerror(w.error));
+            return;
+        }
+        at += n;
+        left -= (size_t)n;
+    }
+}
+
+static void out_record(const uint64_t *word, unsigned n)
+{
+    if (w.n_out + n > OUT_WORDS)
+        out_flush();
+    for (unsigned i = 0; i < n; i++)
+        w.out[w.n_out++] = htole64(word[i]);
+}
+
+static void out_numbers(enum trace_point point, unsigned thread, const uint64_t *value, unsigned n)
+{
+    uint64_t word[TRACE_HEAD_WORDS + TRACE_FIELDS];
+
+    word[0] = trace_word(TRACE_HEAD_WORDS + n, point, thread, TRACE_NONE, TRACE_NO_QUEUE);
+    word[1] = clock_ns();
+    memcpy(word + TRACE_HEAD_WORDS, value, n * sizeof(word[0]));
+    out_record(word, TRACE_HEAD_WORDS + n);
+}
+
+static void define_locked(enum trace_point point, unsigned thread, uint16_t source,
+                          const uint64_t *value, size_t n, const void *bytes, size_t len)
+{
+    uint64_t word[TRACE_WORDS_MAX];
+    unsigned words = TRACE_HEAD_WORDS + (unsigned)n;
+
+    if (w.fd < 0 || n + (bytes != NULL) != trace_fields(point))
+        return;
+    if (n)
+        memcpy(word + TRACE_HEAD_WORDS, value, n * sizeof(word[0]));
+    if (bytes) {
+        len = min_u64(len, TRACE_BYTES_MAX);
+        word[words++] = len;
+        words += trace_bytes_words(word + words, bytes, len);
+    }
+    word[0] = trace_word(words, point, thread, source, TRACE_NO_QUEUE);
+    word[1] = clock_ns();
+    out_record(word, words);
+}
+
+void trace_define(enum trace_point point, uint16_t source, const uint64_t *value, size_t n,
+                  const void *bytes, size_t len)
+{
+    pthread_mutex_lock(&w.lock);
+    define_locked(point, 0, source, value, n, bytes, len);
+    pthread_mutex_unlock(&w.lock);
+}
+
+/* ---- rings ---- */
+
+static struct trace_ring *ring_map(void)
+{
+    struct trace_ring *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return NULL;
+    r->word = mmap(NULL, w.ring_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (r->word == MAP_FAILED) {
+        free(r);
+        return NULL;
+    }
+    r->mask = w.ring_bytes / sizeof(r->word[0]) - 1;
+    return r;
+}
+
+struct trace_ring *trace_ring_new(const char *name, uint64_t cpu)
+{
+    struct trace_ring *r = NULL;
+
+    pthread_mutex_lock(&w.lock);
+    if (w.fd >= 0 && w.n_rings < TRACE_RINGS)
+        r = ring_map();
+    if (r) {
+        r->id = (uint8_t)(w.n_rings + 1); /* 0 is the file's own */
+        w.ring[w.n_rings++] = r;
+        define_locked(TRACE_THREAD, r->id, TRACE_NONE, &cpu, 1, name, strlen(name));
+    }
+    pthread_mutex_unlock(&w.lock);
+    return r;
+}
+
+/* One record from the ring, its time made into nanoseconds. */
+static unsigned ring_record(const struct trace_ring *r, uint64_t tail)
+{
+    const unsigned n = (uint16_t)r->word[tail & r->mask] / 8;
+    uint64_t word[TRACE_WORDS_MAX];
+
+    for (unsigned i = 0; i < n; i++)
+        word[i] = r->word[(tail + i) & r->mask];
+    word[1] = ticks_ns(word[1]);
+    out_record(word, n);
+    return n;
+}
+
+static void ring_drain(struct trace_ring *r, uint64_t head)
+{
+    const uint64_t lost = atomic_load_explicit(&r->lost, memory_order_relaxed) - r->lost_told;
+    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+
+    while (tail != head) {
+        tail += ring_record(r, tail);
+        atomic_store_explicit(&r->tail, tail, memory_order_release);
+    }
+    if (!lost)
+        return;
+    out_numbers(TRACE_LOST, r->id, &lost, 1);
+    r->lost_told += lost;
+}
+
+static void rings_drain(void)
+{
+    uint64_t head[TRACE_RINGS];
+    uint64_t lost;
+    unsigned n;
+
+    pthread_mutex_lock(&w.lock);
+    n = w.n_rings;
+    for (unsigned i = 0; i < n; i++)
+        head[i] = atomic_load_explicit(&w.ring[i]->head, memory_order_acquire);
+    w.from = w.to;
+    w.to = anchor_now();
+    for (unsigned i = 0; i < n; i++)
+        ring_drain(w.ring[i], head[i]);
+    lost = atomic_load(&w.lost) - w.lost_told;
+    if (lost)
+        out_numbers(TRACE_LOST, 0, &lost, 1);
+    w.lost_told += lost;
+    out_flush();
+    pthread_mutex_unlock(&w.lock);
+}
+
+static void rings_free(void)
+{
+    for (unsigned i = 0; i < w.n_rings; i++) {
+        munmap(w.ring[i]->word, w.ring_bytes);
+        free(w.ring[i]);
+    }
+    w.n_rings = 0;
+}
+
+/* #syscalls clock_nanosleep write munmap */
+static void *writer_main(void *arg)
+{
+    const struct timespec turn = {.tv_nsec = TURN_NS};
+
+    (void)arg;
+    while (!atomic_load(&w.stopping)) {
+        nanosleep(&turn, NULL);
+        rings_drain();
+    }
+    return NULL;
+}
+
+/* ---- open and close ---- */
+
+static void header_out(unsigned groups)
+{
+    struct timespec wall;
+    struct trace_header h = {.magic = TRACE_MAGIC,
+                             .version = le32_make(TRACE_VERSION),
+                             .bytes = le32_make(sizeof(h)),
+                             .start_ns = le64_make(clock_ns()),
+                             .groups = le32_make(groups),
+                             .points = le32_make(TRACE_POINTS)};
+    uint64_t word[sizeof(h) / 8];
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    h.start_wall = le64_make((uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec);
+    trace_bytes_words(word, &h, sizeof(h));
+    out_record(word, ARRAY_SIZE(word));
+}
+
+static int writer_start(void)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+    int ret;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_SIZE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    ret = pthread_create(&w.thread, &attr, writer_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (ret == 0)
+        pthread_setname_np(w.thread, "trace");
+    return -ret;
+}
+
+static void file_close(void)
+{
+    close(w.fd);
+    w.fd = -1;
+    free(w.out);
+    w.out = NULL;
+    rings_free();
+}
+
+int trace_open(const char *path, unsigned groups, size_t ring_bytes, struct err *err)
+{
+    int ret;
+
+    if (w.fd >= 0)
+        return err_set(err, EBUSY, "trace %s: a trace is being recorded already", path);
+    w.out = malloc(OUT_WORDS * sizeof(w.out[0]));
+    if (!w.out)
+        return err_errno(err, ENOMEM, "trace %s", path);
+    w.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w.fd < 0) {
+        free(w.out);
+        return err_errno(err, errno, "trace %s", path);
+    }
+    strncpy(w.path, path, sizeof(w.path) - 1);
+    w.ring_bytes = ring_bytes ? ring_bytes : RING_BYTES;
+    w.error = 0;
+    w.n_out = 0;
+    w.lost = w.lost_told = 0;
+    trace_tsc = tsc_steady();
+    w.to = anchor_now();
+    atomic_store(&w.stopping, false);
+    atomic_store(&waits, groups & TRACE_REPLAY);
+    atomic_fetch_add(&trace_session, 1);
+    header_out(groups);
+    trace_known_define();
+    ret = writer_start();
+    if (ret < 0) {
+        file_close();
+        return err_errno(err, -ret, "trace %s", path);
+    }
+    atomic_store(&trace_groups, groups | TRACE_BASE);
+    return 0;
+}
+
+bool trace_close(void)
+{
+    uint64_t lost;
+
+    if (w.fd < 0)
+        return true;
+    atomic_store(&trace_groups, 0);
+    atomic_store(&w.stopping, true);
+    pthread_join(w.thread, NULL);
+    rings_drain();
+    lost = trace_lost();
+    pthread_mutex_lock(&w.lock);
+    out_numbers(TRACE_END, 0, &lost, 1);
+    out_flush();
+    file_close();
+    pthread_mutex_unlock(&w.lock);
+    if (lost)
+        log_msg(LOG_WARN, "trace %s: %llu records were lost: its disk is slower than the guest",
+                w.path, (unsigned long long)lost);
+    return w.error == 0;
+}
