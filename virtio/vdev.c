@@ -9,9 +9,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "virtio/vq.h"
 #include "vmm/base/bits.h"
+#include "vmm/base/trace.h"
 
 enum {
     /* What a driver may write; the other bits are masked (T08). */
@@ -74,6 +76,7 @@ struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct l
     }
     dev->type = type;
     dev->name = name;
+    dev->trace = trace_source(name);
     dev->loop = loop;
     dev->mem = mem;
     dev->dma_off = true; /* until the bus says otherwise */
@@ -195,17 +198,31 @@ static bool features_fit(const struct vdev *dev, const struct vfeat *f)
     return !row;
 }
 
+static bool features_tell(const struct vdev *dev, const struct vfeat *f, bool granted)
+{
+    TRACE(FEATURES, dev->trace, TRACE_NO_QUEUE, (uint64_t)f->word[1] << 32 | f->word[0],
+          (uint64_t)f->word[3] << 32 | f->word[2], granted);
+    return granted;
+}
+
 bool vdev_negotiate(struct vdev *dev)
 {
     const struct vfeat f = dev->driver;
 
     if (!features_fit(dev, &f) || (dev->type->accept && !dev->type->accept(dev, &f)))
-        return false;
+        return features_tell(dev, &f, false);
     dev->accepted = f;
-    return true;
+    return features_tell(dev, &f, true);
 }
 
 /* ---- status ---- */
+
+static void status_set(struct vdev *dev, uint8_t status)
+{
+    if (status != dev->status)
+        TRACE(STATUS, dev->trace, TRACE_NO_QUEUE, dev->status, status);
+    dev->status = status;
+}
 
 static void device_stop(struct vdev *dev)
 {
@@ -256,7 +273,7 @@ void vdev_start(struct vdev *dev)
 
 void vdev_status_add(struct vdev *dev, uint8_t bits)
 {
-    dev->status |= bits;
+    status_set(dev, dev->status | bits);
     if (dev->status & VIRTIO_S_FAILED)
         device_stop(dev);
     else if (bits & VIRTIO_S_DRIVER_OK)
@@ -296,7 +313,9 @@ void vdev_fail(struct vdev *dev, const char *clause, const char *fmt, ...)
     va_end(ap);
     log_limited(&dev->log, LOG_WARN, "%s: %s (%s); device stopped until its driver resets it",
                 dev->name, why, clause);
-    dev->status |= VIRTIO_S_NEEDS_RESET;
+    if (trace_on(TRACE_BASE))
+        trace_emit_bytes(TRACE_FAIL, dev->trace, TRACE_NO_QUEUE, NULL, 0, why, strlen(why));
+    status_set(dev, dev->status | VIRTIO_S_NEEDS_RESET);
     if ((dev->status & VIRTIO_S_DRIVER_OK) && dev->up.failed)
         dev->up.failed(dev);
 }
@@ -306,6 +325,7 @@ void vdev_config_changed(struct vdev *dev)
     if (dev->config_seen)
         dev->generation++; /* what nobody read needs no new number: no full turn unnoticed (C08) */
     dev->config_seen = false;
+    TRACE(CONFIG, dev->trace, TRACE_NO_QUEUE, dev->generation);
     if (dev->started && !dev->broken && dev->up.config_interrupt)
         dev->up.config_interrupt(dev);
 }
@@ -322,9 +342,10 @@ static void reset_end(struct vdev *dev)
     dev->accepted = (struct vfeat){{0}};
     dev->order = ORDER_LITTLE;
     dev->layer = NULL;
-    dev->status = 0;
+    status_set(dev, 0);
     dev->broken = false;
     dev->resetting = false;
+    TRACE(RESET_DONE, dev->trace, TRACE_NO_QUEUE);
     if (dev->up.reset_done)
         dev->up.reset_done(dev);
     loop_wake(dev->loop);
@@ -335,6 +356,7 @@ void vdev_reset(struct vdev *dev)
     if (dev->resetting)
         return;
     dev->resetting = true;
+    TRACE(RESET, dev->trace, TRACE_NO_QUEUE, dev->in_flight);
     dev->in_flight++; /* ours: chains retired below must not end the reset too early */
     device_stop(dev);
     for (unsigned i = 0; i < dev->n_queues; i++)
@@ -367,6 +389,7 @@ void vdev_kick(struct vdev *dev, unsigned index)
     if (index >= dev->n_queues)
         return;
     dev->vq[index].stats.kicks++;
+    TRACE(KICK, dev->trace, (uint16_t)index);
     queue_look(&dev->vq[index]);
 }
 

@@ -104,6 +104,7 @@ struct vdev_up {
 struct vdev {
     const struct virtio_type *type;
     const char *name; /* for messages: "disk0" */
+    uint16_t trace;   /* the source that it is in traces */
     void *state;      /* the type's */
     struct loop *loop;
     const struct gmem *mem;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/trace.h"
 
 static struct vpci *vpci_of(struct pci_func *func)
 {
@@ -29,10 +30,19 @@ static void isr_set(struct vpci *vp, uint8_t bits)
     pci_intx_set(&vp->func, vp->isr != 0);
 }
 
+static void interrupt_tell(const struct vpci *vp, uint16_t queue, uint16_t vector)
+{
+    const bool msix = pci_msix_enabled(&vp->func);
+
+    TRACE(INTERRUPT, vp->dev->trace, queue, msix ? TRACE_IRQ_MSIX : TRACE_IRQ_INTX,
+          msix ? vector : VIRTIO_NO_VECTOR);
+}
+
 static void up_queue_interrupt(struct vdev *dev, unsigned index)
 {
     struct vpci *vp = (struct vpci *)dev->up.ctx;
 
+    interrupt_tell(vp, (uint16_t)index, vp->queue_vector[index]);
     if (pci_msix_enabled(&vp->func))
         vector_fire(vp, vp->queue_vector[index]); /* 4.1.5.3-d1 */
     else
@@ -43,6 +53,7 @@ static void up_config_interrupt(struct vdev *dev)
 {
     struct vpci *vp = (struct vpci *)dev->up.ctx;
 
+    interrupt_tell(vp, TRACE_NO_QUEUE, vp->config_vector);
     isr_set(vp, VIRTIO_ISR_CONFIG); /* with MSI-X too: 4.1.4.5.1-d2 */
     if (pci_msix_enabled(&vp->func))
         vector_fire(vp, vp->config_vector);

@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/trace.h"
 
-enum { CHAIN_IOV_FIRST = 4 }; /* pieces that most chains need */
+enum { CHAIN_IOV_FIRST = 4, TRACE_DATA_BYTES = 256 }; /* pieces that most chains need */
 
 /* The chain, then the device type's own bytes. */
 static size_t chain_bytes(void)
@@ -66,7 +67,7 @@ static bool size_fits(const struct vq *vq)
            (is_pow2(vq->set.size) || vdev_has(vq->dev, VIRTIO_F_RING_PACKED));
 }
 
-int vq_enable(struct vq *vq)
+static int ring_make(struct vq *vq)
 {
     int ret;
 
@@ -88,6 +89,15 @@ int vq_enable(struct vq *vq)
     }
     vq->enabled = true;
     return 0;
+}
+
+int vq_enable(struct vq *vq)
+{
+    const int ret = ring_make(vq);
+
+    TRACE(QUEUE, vq->dev->trace, vq->index, vq->set.size, vq->set.desc, vq->set.driver,
+          vq->set.device, (uint64_t)-ret);
+    return ret;
 }
 
 /* The last chain came back, or there was none: the ring is gone. */
@@ -121,6 +131,8 @@ void vq_disable(struct vq *vq)
     struct vq_chain *chain;
 
     loop_cancel(vq->dev->loop, &vq->again);
+    if (vq->enabled)
+        TRACE(QUEUE_OFF, vq->dev->trace, vq->index, vq->in_flight);
     if (!vq->draining)
         vq->enabled = false;
     if (!vq->in_flight) {
@@ -226,6 +238,20 @@ static bool chain_room(struct vq_chain *chain, unsigned more)
     return true;
 }
 
+/* What a replay needs to know of a buffer: its first bytes, as they are now. Nothing is decided by
+ * what is read here. */
+static void extent_trace(const struct vq_chain *chain, uint64_t addr, uint32_t len, bool write,
+                         const void *host)
+{
+    const struct vq *vq = chain->vq;
+    const uint64_t id = chain->id;
+
+    TRACE(EXTENT, vq->dev->trace, vq->index, write, addr, len);
+    if (trace_on(TRACE_REPLAY) && !write && host)
+        trace_emit_bytes(TRACE_DATA, vq->dev->trace, vq->index, &id, 1, host,
+                         min_u64(len, TRACE_DATA_BYTES));
+}
+
 bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool write)
 {
     void *host = len ? gmem_span(chain->vq->dev->mem, gpa(addr), len) : NULL;
@@ -246,6 +272,8 @@ bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool writ
     if (!write)
         chain->n_out = chain->n_iov;
     *(write ? &chain->in.left : &chain->out.left) += len;
+    if (trace_on(TRACE_DMA))
+        extent_trace(chain, addr, len, write, host);
     return true;
 }
 
@@ -337,6 +365,7 @@ struct vq_chain *vq_pop(struct vq *vq)
     vq->stats.chains++;
     if (vq->in_order)
         wait_add(chain);
+    TRACE(POP, vq->dev->trace, vq->index, chain->id, chain->out.left, chain->in.left);
     return chain;
 }
 
@@ -345,6 +374,7 @@ static void chain_use(struct vq_chain *chain, bool with)
 {
     struct vq *vq = chain->vq;
 
+    TRACE(PUSH, vq->dev->trace, vq->index, chain->id, chain->written);
     if (with)
         vq->ops->skip(vq, chain);
     else
@@ -425,6 +455,7 @@ void vq_publish(struct vq *vq)
     vq->unpublished = 0;
     if (!vq->ops->publish(vq)) {
         vq->stats.suppressed++;
+        TRACE(SUPPRESSED, dev->trace, vq->index);
         return;
     }
     if (!dev->started)

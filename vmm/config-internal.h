@@ -14,6 +14,7 @@ int config_word(const char *const *words, unsigned n, const char *value, const c
 
 /* Rows of the table of run; conf is a struct config. */
 int config_disk(void *conf, const char *value, struct err *err);
+int config_trace(void *conf, const char *value, struct err *err);
 int config_net(void *conf, const char *value, struct err *err);
 int config_port(void *conf, const char *value, struct err *err);
 int config_rng(void *conf, const char *value, struct err *err);

@@ -177,6 +177,8 @@ const struct opt config_run_opts[] = {
     {"--control", "PATH|off",
      "where the machine's control socket is, instead of the place that goes with its name; or none",
      opt_control, false},
+    {"--trace", "FILE[,dma][,exits][,replay]",
+     "record what drivers do with their devices, for 'vmm trace'", config_trace, false},
     {"--log", "error|warn|info|debug", "how much to tell on standard error; warn is the default",
      opt_log, false},
     {NULL, NULL, NULL, NULL, false},
@@ -188,6 +190,7 @@ const struct config_group config_groups[] = {
     {"--console", "behind the first", config_console_opts},
     {"--port", "in any order", config_port_opts},
     {"--rng", "in any order", config_rng_opts},
+    {"--trace", "behind the file", config_trace_opts},
     {NULL, NULL, NULL},
 };
 
@@ -227,6 +230,7 @@ void config_free(struct config *config)
     free(config->port);
     free(config->console_to.path);
     free(config->rng.source);
+    free(config->trace);
     config->disk = NULL;
     config->n_disks = 0;
     config->port = NULL;

@@ -95,6 +95,8 @@ struct config {
     const char *name;    /* NULL: none */
     const char *control; /* where the control socket is: a path, "off", NULL: by the name */
     enum log_level log;
+    char *trace; /* file to record to; NULL: none */
+    unsigned trace_groups;
 };
 
 /* Options of `vmm run`; conf is a struct config. */
@@ -109,6 +111,9 @@ extern const struct opt config_port_opts[];
 extern const struct opt config_rng_opts[];
 /* Words of --console behind the first; conf is a struct config. */
 extern const struct opt config_console_opts[];
+
+/* Words of --trace behind the file; conf is a struct config. */
+extern const struct opt config_trace_opts[];
 
 /* All tables of words, for help and manual page; ends with a NULL option. */
 struct config_group {

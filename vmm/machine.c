@@ -28,6 +28,7 @@
 #include "vmm/base/bits.h"
 #include "vmm/base/gmem.h"
 #include "vmm/base/loop.h"
+#include "vmm/base/trace.h"
 #include "vmm/bootfiles.h"
 #include "vmm/bus/bus.h"
 #include "vmm/bus/irq.h"
@@ -403,6 +404,7 @@ static int machine_reset(struct machine *m, struct err *err)
 {
     int ret;
 
+    TRACE(RESTART, TRACE_NONE, TRACE_NO_QUEUE);
     if (!devices_reset(m))
         return err_set(err, EIO, "cannot restart while host I/O hangs");
     pci_reset(m->root);

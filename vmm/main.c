@@ -10,10 +10,14 @@
 #include "vmm/base/bits.h"
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
+#include "vmm/base/trace.h"
 #include "vmm/bootfiles.h"
 #include "vmm/config.h"
 #include "vmm/ctl.h"
 #include "vmm/machine.h"
+#include "vmm/trace-main.h"
+#include "vmm/trace-run.h"
+#include "vmm/trace-show.h"
 
 struct verb {
     const char *name, *args, *help;
@@ -41,6 +45,8 @@ static void help_print(FILE *to)
     }
     fputs("\nCommands of vmm ctl:\n", to);
     ctl_help(to);
+    fputs("\nOptions of vmm trace show:\n", to);
+    opts_help(trace_show_opts, to);
     fputs(
         "\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
         "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
@@ -67,6 +73,8 @@ static void man_print(FILE *to)
     }
     fputs(".SH COMMANDS OF CTL\n", to);
     ctl_man(to);
+    fputs(".SH OPTIONS OF TRACE SHOW\n", to);
+    opts_man(trace_show_opts, to);
     fputs(".SH KEYS\nOn a terminal, Ctrl\\-A x ends the machine, Ctrl\\-A p presses its power "
           "button, Ctrl\\-A h lists the keys, Ctrl\\-A Ctrl\\-A sends the character itself.\n"
           ".SH SIGNALS\nSIGUSR1 presses the power button. SIGTERM, SIGINT and SIGHUP end the "
@@ -93,10 +101,15 @@ static int verb_run(int argc, char **argv)
     if (config_parse(&config, argc, argv, &err) < 0)
         goto out;
     log_set_level(config.log);
+    if (trace_run_open(&config, argc, argv, &err) < 0)
+        goto out;
     machine = machine_new(&config, &err);
-    if (machine)
+    if (machine) {
+        trace_run_describe(machine_parts(machine));
         status = machine_run(machine, &err);
+    }
     machine_free(machine);
+    trace_close();
 out:
     if (status == MACHINE_FAILED)
         fail(&err);
@@ -149,6 +162,8 @@ static const struct verb verbs[] = {
      "tell a running machine something; NAME is its --name, or its process number if it has none, "
      "or the path of its --control socket",
      ctl_main},
+    {"trace", "show FILE [OPTIONS]",
+     "print what 'vmm run --trace FILE' recorded, in the order in which it happened", trace_main},
     {"version", "", "print the version", verb_version},
     {"help", "[--man]", "print this, or the source of the manual page", verb_help},
     {NULL, NULL, NULL, NULL},

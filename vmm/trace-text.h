@@ -15,7 +15,7 @@ const char *trace_kind(const struct trace_rec *rec, char buf[TRACE_WORD]);
 /* "device_status", "queue_desc_lo", "capacity+4", or "bar4+0x3000" where no register is named. */
 void trace_register(const struct trace_file *f, const struct trace_rec *rec, char buf[TRACE_WORD]);
 
-/* "modern", "legacy", "window" (through configuration space), or "bar1". Of a register record. */
+/* Of a register record: "modern" and so on, "window" (through configuration space), "bar1". */
 void trace_interface(const struct trace_file *f, const struct trace_rec *rec, char buf[TRACE_WORD]);
 
 /* One value as it is printed for people. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/trace.h"
 #include "vmm/vcpu-internal.h"
 
 const char *const vcpu_exit_name[VCPU_EXITS] = {
@@ -223,11 +224,38 @@ static bool exit_dispatch(struct vcpu *v)
     return false;
 }
 
+/* Where the guest went, for those that have a place. */
+static uint64_t exit_address(const struct kvm_run *run)
+{
+    if (run->exit_reason == KVM_EXIT_IO)
+        return run->io.port;
+    return run->exit_reason == KVM_EXIT_MMIO ? run->mmio.phys_addr : 0;
+}
+
+static enum vcpu_exit exit_kind(const struct kvm_run *run)
+{
+    if (run->exit_reason == KVM_EXIT_IO)
+        return run->io.direction == KVM_EXIT_IO_OUT ? VCPU_EXIT_PIO_WRITE : VCPU_EXIT_PIO_READ;
+    if (run->exit_reason == KVM_EXIT_MMIO)
+        return run->mmio.is_write ? VCPU_EXIT_MMIO_WRITE : VCPU_EXIT_MMIO_READ;
+    return VCPU_EXIT_OTHER;
+}
+
+static bool exit_traced(struct vcpu *v)
+{
+    const uint64_t start = clock_ns(), address = exit_address(v->run);
+    const enum vcpu_exit kind = exit_kind(v->run);
+    const bool on = exit_dispatch(v);
+
+    TRACE(EXIT, TRACE_NONE, TRACE_NO_QUEUE, kind, address, clock_ns() - start);
+    return on;
+}
+
 /* EAGAIN is a vCPU that waits to be started by another one. */
 bool vcpu_run_once(struct vcpu *v)
 {
     if (ioctl(v->fd, KVM_RUN, NULL) == 0)
-        return exit_dispatch(v);
+        return trace_on(TRACE_EXITS) ? exit_traced(v) : exit_dispatch(v);
     if (errno == EINTR || errno == EAGAIN)
         return exit_interrupted(v);
     exit_count(v, VCPU_EXIT_OTHER);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/trace.h"
 #include "vmm/vcpu-internal.h"
 
 enum { STACK_SIZE = 512 * 1024, NAME_SIZE = 16 };
@@ -76,6 +77,7 @@ static void *vcpu_main(void *arg)
 
     snprintf(name, sizeof(name), "vcpu%u", v->index);
     pthread_setname_np(pthread_self(), name);
+    trace_thread(name, v->index);
     while (vcpu_gate(v))
         while (vcpu_run_once(v))
             ;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/trace.h"
 
 const struct regs_path regs_little = {.order = ORDER_LITTLE, .any_width = false};
 
@@ -56,6 +57,8 @@ void regs_read(const struct regs *regs, void *ctx, const struct regs_path *path,
         row_bytes(regs, ctx, path, row, bytes);
         memcpy(out + (from - off), bytes + (from - row->off), to - from);
     }
+    if (trace_on(TRACE_BASE))
+        trace_access_regs(regs, false, off, data, len);
 }
 
 /* May an access to bytes [from, to) of the row be a write to it? */
@@ -74,6 +77,8 @@ void regs_write(const struct regs *regs, void *ctx, const struct regs_path *path
 
     if (!range_ok(off, len, regs->size))
         return;
+    if (trace_on(TRACE_BASE))
+        trace_access_regs(regs, true, off, data, len); /* before what comes of it */
     for (unsigned i = row_from(regs, off); i < regs->n && regs->row[i].off < off + len; i++) {
         const struct reg *row = &regs->row[i];
         const uint64_t from = max_u64(row->off, off);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __x86_64__
@@ -327,6 +328,32 @@ static void file_close(void)
     rings_free();
 }
 
+/* Somebody's disk is not overwritten because of a slip: only nothing, or another trace. */
+static int file_open(const char *path, struct err *err)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    char magic[sizeof(TRACE_MAGIC) - 1];
+    struct stat st;
+    int ret = 0;
+
+    if (fd < 0)
+        return err_errno(err, errno, "trace %s", path);
+    if (fstat(fd, &st) < 0)
+        ret = err_errno(err, errno, "trace %s", path);
+    else if (!S_ISREG(st.st_mode))
+        ret = err_set(err, EINVAL, "trace %s is not a regular file", path);
+    else if (st.st_size && (read(fd, magic, sizeof(magic)) != (ssize_t)sizeof(magic) ||
+                            memcmp(magic, TRACE_MAGIC, sizeof(magic)) != 0))
+        ret = err_set(err, EEXIST, "trace %s: the file exists and is no trace; it stays as it is",
+                      path);
+    else if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+        ret = err_errno(err, errno, "trace %s", path);
+    if (ret == 0)
+        return fd;
+    close(fd);
+    return ret;
+}
+
 int trace_open(const char *path, unsigned groups, size_t ring_bytes, struct err *err)
 {
     int ret;
@@ -336,11 +363,12 @@ int trace_open(const char *path, unsigned groups, size_t ring_bytes, struct err 
     w.out = malloc(OUT_WORDS * sizeof(w.out[0]));
     if (!w.out)
         return err_errno(err, ENOMEM, "trace %s", path);
-    w.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w.fd < 0) {
+    ret = file_open(path, err);
+    if (ret < 0) {
         free(w.out);
-        return err_errno(err, errno, "trace %s", path);
+        return ret;
     }
+    w.fd = ret;
     strncpy(w.path, path, sizeof(w.path) - 1);
     w.ring_bytes = ring_bytes ? ring_bytes : RING_BYTES;
     w.error = 0;

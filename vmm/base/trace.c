@@ -57,7 +57,8 @@ static _Thread_local struct {
     bool named;
     uint64_t cpu;
     /* The access that it is in. */
-    bool inside, told;
+    bool inside;
+    unsigned left; /* bytes of it that were not told yet */
     uint16_t source;
     uint64_t place;
 } me;
@@ -269,10 +270,10 @@ void trace_known_define(void)
 
 /* ---- accesses ---- */
 
-void trace_access_begin(uint16_t source, unsigned bar, uint64_t off)
+void trace_access_begin(uint16_t source, unsigned bar, uint64_t off, unsigned len)
 {
     me.inside = true;
-    me.told = false;
+    me.left = len;
     me.source = source;
     me.place = (uint64_t)bar << 32 | (uint32_t)off;
 }
@@ -283,14 +284,14 @@ static void access_tell(bool write, uint64_t where, const void *data, unsigned l
 
     trace_emit(write ? TRACE_WRITE : TRACE_READ, me.source, TRACE_NO_QUEUE, value,
                ARRAY_SIZE(value) - 1);
-    me.told = true;
+    me.left -= len;
 }
 
-/* Two tables may answer one access: the second one's part lies as far behind as in the table. */
+/* Two tables may share one access, each a part; or both get all of it, and the first is told. */
 void trace_access_regs(const struct regs *regs, bool write, uint64_t off, const void *data,
                        unsigned len)
 {
-    const uint64_t number = me.inside && len <= 8 ? table_number(regs) : 0;
+    const uint64_t number = me.inside && len <= me.left ? table_number(regs) : 0;
 
     if (!number)
         return;
@@ -300,7 +301,7 @@ void trace_access_regs(const struct regs *regs, bool write, uint64_t off, const 
 
 void trace_access_end(bool write, const void *data, unsigned len)
 {
-    if (me.inside && !me.told && len <= 8)
+    if (me.inside && len && len == me.left && len <= 8)
         access_tell(write, 0, data, len, me.place);
     me.inside = false;
 }

@@ -140,10 +140,10 @@ void trace_thread(const char *name, uint64_t cpu);
 
 /*
  * An access to a register block, between begin and end on the same thread: what regs.c finds there
- * is recorded with source and place; what it does not, end() records without a name.
- * Call them while trace_on(TRACE_BASE) only; end() without begin() does nothing.
+ * is recorded with source and place; what it does not, end() records without a name, unless len is
+ * 0. Call them while trace_on(TRACE_BASE) only; end() without begin() does nothing.
  */
-void trace_access_begin(uint16_t source, unsigned bar, uint64_t off);
+void trace_access_begin(uint16_t source, unsigned bar, uint64_t off, unsigned len);
 void trace_access_end(bool write, const void *data, unsigned len);
 
 struct regs;

@@ -9,6 +9,7 @@
 
 #include "vmm/base/bits.h"
 #include "vmm/base/le.h"
+#include "vmm/base/trace.h"
 #include "vmm/bus/pci-internal.h"
 
 enum {
@@ -45,10 +46,14 @@ static void bar_read(void *ctx, uint64_t off, void *data, unsigned len)
     struct pci_func *func = bar->func;
 
     loop_lock(func->loop);
+    if (trace_on(TRACE_BASE))
+        trace_access_begin(func->trace, bar->index, off, len);
     if (bar->msix)
         msix_bar_read(func->msix, off, data, len);
     else if (func->ops->bar_read)
         func->ops->bar_read(func, bar->index, off, data, len);
+    if (trace_on(TRACE_BASE))
+        trace_access_end(false, data, len);
     loop_unlock(func->loop);
 }
 
@@ -58,10 +63,14 @@ static void bar_write(void *ctx, uint64_t off, const void *data, unsigned len)
     struct pci_func *func = bar->func;
 
     loop_lock(func->loop);
+    if (trace_on(TRACE_BASE))
+        trace_access_begin(func->trace, bar->index, off, len);
     if (bar->msix)
         msix_bar_write(func->msix, off, data, len);
     else if (func->ops->bar_write)
         func->ops->bar_write(func, bar->index, off, data, len);
+    if (trace_on(TRACE_BASE))
+        trace_access_end(true, data, len);
     loop_unlock(func->loop);
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/le.h"
+#include "vmm/base/trace.h"
 #include "vmm/bus/pci-internal.h"
 
 enum {
@@ -49,9 +51,14 @@ void pci_config_read(struct pci_root *root, uint8_t devfn, unsigned off, void *d
     if (off >= PCI_CFG_SIZE)
         return;
     loop_lock(func->loop);
+    if (trace_on(TRACE_BASE))
+        trace_access_begin(func->trace, TRACE_BAR_CONFIG, off, len);
     if (func->ops->cap_read && caps_concerned(func, off, len))
         func->ops->cap_read(func, off, len);
     memcpy(data, &func->cfg[off], len);
+    TRACE(PCI_READ, func->trace, TRACE_NO_QUEUE, off, len, order_load(ORDER_LITTLE, data, len));
+    if (trace_on(TRACE_BASE))
+        trace_access_end(false, NULL, 0);
     loop_unlock(func->loop);
 }
 
@@ -73,6 +80,9 @@ void pci_config_write(struct pci_root *root, uint8_t devfn, unsigned off, const 
     if (!func || !access_ok(off, len) || off >= PCI_CFG_SIZE)
         return;
     loop_lock(func->loop);
+    TRACE(PCI_WRITE, func->trace, TRACE_NO_QUEUE, off, len, order_load(ORDER_LITTLE, data, len));
+    if (trace_on(TRACE_BASE))
+        trace_access_begin(func->trace, TRACE_BAR_CONFIG, off, len);
     before = pci_follow_get(func);
     bytes_write(func, off, (const uint8_t *)data, len);
     if (overlap(off, len, PCI_BAR0, BARS_END) || overlap(off, len, PCI_COMMAND, PCI_COMMAND + 2))
@@ -80,5 +90,7 @@ void pci_config_write(struct pci_root *root, uint8_t devfn, unsigned off, const 
     pci_follow_tell(func, before);
     if (func->ops->cap_written && caps_concerned(func, off, len))
         func->ops->cap_written(func, off, len);
+    if (trace_on(TRACE_BASE))
+        trace_access_end(false, NULL, 0);
     loop_unlock(func->loop);
 }

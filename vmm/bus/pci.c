@@ -12,6 +12,7 @@
 
 #include "vmm/base/bits.h"
 #include "vmm/base/le.h"
+#include "vmm/base/trace.h"
 #include "vmm/bus/pci-internal.h"
 
 enum {
@@ -50,6 +51,7 @@ void pci_func_init(struct pci_func *func, const char *name, struct loop *loop,
                    const struct pci_ops *ops, void *ctx)
 {
     func->name = name;
+    func->trace = trace_source(name);
     func->loop = loop;
     func->ops = ops ? ops : &no_ops;
     func->ctx = ctx;
@@ -198,6 +200,11 @@ void pci_func_unplug(struct pci_func *func)
     }
     msix_free(func->msix);
     func->msix = NULL;
+}
+
+const struct pci_layout *pci_root_layout(const struct pci_root *root)
+{
+    return &root->layout;
 }
 
 struct pci_func *pci_func_at(struct pci_root *root, uint8_t devfn)

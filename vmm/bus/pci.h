@@ -91,6 +91,7 @@ struct pci_bar {
 
 struct pci_func {
     const char *name; /* for messages */
+    uint16_t trace;   /* the source that it is in traces */
     struct pci_root *root;
     uint8_t devfn;     /* slot << 3 | function */
     struct loop *loop; /* whose lock guards the function */
@@ -185,6 +186,9 @@ void pci_reset(struct pci_root *root);
 void pci_config_read(struct pci_root *root, uint8_t devfn, unsigned off, void *data, unsigned len);
 void pci_config_write(struct pci_root *root, uint8_t devfn, unsigned off, const void *data,
                       unsigned len);
+
+/* Where things are, as it was given. */
+const struct pci_layout *pci_root_layout(const struct pci_root *root);
 
 /* The function at devfn, or NULL. */
 struct pci_func *pci_func_at(struct pci_root *root, uint8_t devfn);

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the words behind `vmm trace`. Refuses to do what they say.
+ */
+#include "vmm/trace-main.h"
+
+#include <string.h>
+
+#include "vmm/base/err.h"
+#include "vmm/trace-show.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} words[] = {
+    {"show", trace_show},
+    {NULL, NULL},
+};
+
+int trace_main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+
+    for (unsigned i = 0; word && words[i].name; i++)
+        if (strcmp(words[i].name, word) == 0)
+            return words[i].run(argc - 1, argv + 1);
+    if (word)
+        log_msg(LOG_ERROR, "vmm trace: '%s' is unknown; there is show", word);
+    else
+        log_msg(LOG_ERROR, "usage: vmm trace show FILE [OPTIONS]");
+    return 1;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What a running machine tells its trace about itself, so that the file explains itself. */
+#ifndef VMM_TRACE_RUN_H
+#define VMM_TRACE_RUN_H
+
+#include "vmm/config.h"
+#include "vmm/parts.h"
+
+/* Begin to record if config asks for it. Before the machine is made. 0 or -errno, err filled. */
+int trace_run_open(const struct config *config, int argc, char *const *argv, struct err *err);
+
+/* Memory, address windows and devices. All made, nothing runs. */
+void trace_run_describe(const struct parts *parts);
+
+#endif
