@@ -13,7 +13,7 @@ static unsigned n_fakes;
 
 static void *make(struct bench *b, unsigned ports, bool console, bool peers)
 {
-    static char names[CONSOLE_PORTS_MAX][16];
+    static char names[CONSOLE_PORTS_MAX][24];
     struct fake *f = console ? fake_new(b->loop) : NULL;
 
     if (f) {
