@@ -124,6 +124,14 @@ static void console_offer(struct vdev *dev, struct vfeat *f)
         vfeat_add(f, CONSOLE_F_EMERG_WRITE);
 }
 
+/* Linux 6.1 has no size until it is told that there is a new one. */
+static int console_start(struct vdev *dev)
+{
+    if (vdev_has(dev, CONSOLE_F_SIZE) && !vdev_has(dev, CONSOLE_F_MULTIPORT))
+        vdev_config_changed(dev);
+    return 0;
+}
+
 static void console_kick(struct vdev *dev, struct vq *vq)
 {
     struct console_port *port =
@@ -168,6 +176,7 @@ const struct virtio_type console_type = {
     .config = &console_config,
     .open = console_open,
     .offer = console_offer,
+    .start = console_start,
     .kick = console_kick,
     .stop = console_stop,
     .close = console_close,

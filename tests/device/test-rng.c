@@ -161,7 +161,7 @@ static void test_rate(struct bench *b)
     ms = (clock_ns() - start) / 1000000;
     most = SLOW + SLOW * (ms + 1) / 1000;
     assert_true(got <= most);
-    assert_true(got >= SLOW + SLOW * 150 / 1000);
+    assert_true(got > SLOW);
     assert_true(rounds <= 32); /* waits are worth their while */
 }
 
