@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "devices/balloon.h"
+#include "devices/blk.h"
+#include "vmm/base/bits.h"
 #include "vmm/machine.h"
 
 static struct machine *machine_of(const struct control_call *call)
@@ -92,6 +95,124 @@ static json_t *quit(struct control_call *call)
         }                          \
     }
 
+/* ---- devices ---- */
+
+static struct part *disk_find(struct control_call *call)
+{
+    const char *name = control_string(call, "device");
+    struct part *part = parts_find(machine_parts(machine_of(call)), name);
+
+    if (part && part->vpci && part->vpci->dev->type == &blk_type)
+        return part;
+    call->class = "DeviceNotFound";
+    err_set(&call->err, ENOENT, "there is no disk '%.40s'; the first --disk is disk0", name);
+    return NULL;
+}
+
+static uint64_t disk_bytes(const struct part *part)
+{
+    const struct reg *capacity = regs_find(blk_type.config, 0);
+
+    return capacity->read(part->vpci->dev, capacity) * 512;
+}
+
+/* The file's size has changed: the guest is told. */
+static json_t *block_resize(struct control_call *call)
+{
+    struct part *part = disk_find(call);
+    uint64_t before, now;
+    int ret;
+
+    if (!part)
+        return NULL;
+    loop_lock(part->loop);
+    before = disk_bytes(part);
+    ret = blk_resize(part->vpci->dev, &call->err);
+    now = disk_bytes(part);
+    loop_unlock(part->loop);
+    if (ret < 0)
+        return NULL;
+    if (now != before)
+        control_event(machine_control(machine_of(call)), "BLOCK_RESIZE",
+                      json_pack("{s:s,s:I}", "device", part->name, "size", (json_int_t)now));
+    return json_pack("{s:s,s:I}", "device", part->name, "size", (json_int_t)now);
+}
+
+static struct part *balloon_find(struct control_call *call)
+{
+    struct part *part = parts_find_type(machine_parts(machine_of(call)), &balloon_type);
+
+    if (!part) {
+        call->class = "DeviceNotActive";
+        err_set(&call->err, ENODEV, "the machine has no balloon; start it with --balloon on");
+    }
+    return part;
+}
+
+static json_t *balloon(struct control_call *call)
+{
+    struct part *part = balloon_find(call);
+    json_int_t value = 0;
+    int ret;
+
+    if (!part)
+        return NULL;
+    control_integer(call, "value", &value);
+    loop_lock(part->loop);
+    ret = balloon_resize(part->vpci->dev, value > 0 ? (uint64_t)value : 0, &call->err);
+    loop_unlock(part->loop);
+    return ret < 0 ? NULL : json_object();
+}
+
+/* New statistics come when the guest gets round to it: query-balloon counts them. */
+static json_t *balloon_poll(struct control_call *call)
+{
+    struct part *part = balloon_find(call);
+    int ret;
+
+    if (!part)
+        return NULL;
+    loop_lock(part->loop);
+    ret = balloon_stats_ask(part->vpci->dev, &call->err);
+    loop_unlock(part->loop);
+    call->class = "DeviceNotActive";
+    return ret < 0 ? NULL : json_object();
+}
+
+static json_t *balloon_stats(const struct balloon_info *info)
+{
+    json_t *stats = json_object();
+
+    for (unsigned i = 0; stats && i < BALLOON_STATS; i++)
+        if (info->has >> i & 1)
+            json_object_set_new(stats, balloon_stat_name[i],
+                                json_integer((json_int_t)min_u64(info->stat[i], INT64_MAX)));
+    return stats;
+}
+
+static json_t *query_balloon(struct control_call *call)
+{
+    struct part *part = balloon_find(call);
+    struct balloon_info info;
+    json_t *answer;
+
+    if (!part)
+        return NULL;
+    loop_lock(part->loop);
+    balloon_query(part->vpci->dev, &info);
+    loop_unlock(part->loop);
+    answer = json_pack("{s:I,s:I,s:I,s:I,s:b,s:I}", "actual", (json_int_t)info.actual, "target",
+                       (json_int_t)info.target, "memory", (json_int_t)info.memory, "discarded",
+                       (json_int_t)info.discarded, "driver", info.driver, "stats-updates",
+                       (json_int_t)info.updates);
+    if (!answer || !info.updates)
+        return answer;
+    json_object_set_new(answer, "stats", balloon_stats(&info));
+    json_object_set_new(answer, "stats-age-ms",
+                        json_integer((json_int_t)((clock_ns() - info.stats_ns) / 1000000)));
+    return answer;
+}
+
 const struct control_command machine_commands[] = {
     {"query-status", CONTROL_NO_ARGS, query_status},
     {"query-name", CONTROL_NO_ARGS, query_name},
@@ -101,5 +222,9 @@ const struct control_command machine_commands[] = {
     {"system_powerdown", CONTROL_NO_ARGS, system_powerdown},
     {"system_reset", CONTROL_NO_ARGS, system_reset},
     {"quit", CONTROL_NO_ARGS, quit},
+    {"block_resize", {{"device", JSON_STRING, true}}, block_resize},
+    {"balloon", {{"value", JSON_INTEGER, true}}, balloon},
+    {"balloon_poll", CONTROL_NO_ARGS, balloon_poll},
+    {"query-balloon", CONTROL_NO_ARGS, query_balloon},
     {NULL, CONTROL_NO_ARGS, NULL},
 };

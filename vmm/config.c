@@ -157,6 +157,9 @@ const struct opt config_run_opts[] = {
      config_port, true},
     {"--rng", "none|[source=FILE][,rate=SIZE][,interface=WORD]",
      "the source of random numbers that the guest has; none: it has none", config_rng, false},
+    {"--balloon", "on|off[,reporting=on|off][,deflate_on_oom=on|off][,interface=WORD]",
+     "a memory balloon, through which the guest gives memory back to the host; off is the default",
+     config_balloon, false},
     {"--kernel", "FILE",
      "boot this kernel (bzImage, or ELF with a PVH entry) instead of the disk's", opt_kernel,
      false},
@@ -190,6 +193,7 @@ const struct config_group config_groups[] = {
     {"--console", "behind the first", config_console_opts},
     {"--port", "in any order", config_port_opts},
     {"--rng", "in any order", config_rng_opts},
+    {"--balloon", "behind on", config_balloon_opts},
     {"--trace", "behind the file", config_trace_opts},
     {NULL, NULL, NULL},
 };

@@ -44,6 +44,12 @@ struct config_rng {
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
 };
 
+struct config_balloon {
+    bool on;
+    bool deflate_on_oom, reporting;
+    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+};
+
 enum config_cache { CACHE_WRITEBACK, CACHE_DIRECT, CACHE_UNSAFE };
 
 struct config_disk {
@@ -83,6 +89,7 @@ struct config {
     char
         port_interface[CONFIG_WORD_MAX + 1]; /* of the device that has the ports; "": the default */
     struct config_rng rng;
+    struct config_balloon balloon;
     struct config_net *net;
     unsigned n_nets;
     bool no_net;                          /* the user said so */
@@ -109,6 +116,8 @@ extern const struct opt config_net_opts[];
 extern const struct opt config_port_opts[];
 /* Words of --rng; conf is a struct config. */
 extern const struct opt config_rng_opts[];
+/* Words of --balloon behind the first; conf is a struct config. */
+extern const struct opt config_balloon_opts[];
 /* Words of --console behind the first; conf is a struct config. */
 extern const struct opt config_console_opts[];
 

@@ -12,11 +12,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/base/bits.h"
 #include "vmm/base/err.h"
+#include "vmm/base/opts.h"
 #include "vmm/control-client.h"
 #include "vmm/control-path.h"
 
-enum { ASK_SECONDS = 30, LIST_SECONDS = 2, STATUS_FAILED = 1, HELP_COLUMN = 24 };
+enum {
+    ASK_SECONDS = 30,
+    LIST_SECONDS = 2,
+    STATUS_FAILED = 1,
+    HELP_COLUMN = 24,
+    STATS_TRIES = 20,
+    STATS_WAIT_US = 50000
+};
 
 static int fail(const struct err *err)
 {
@@ -31,26 +40,110 @@ static void print_status(const json_t *ret)
     puts(json_string_value(json_object_get(ret, "status")));
 }
 
+static double mib(const json_t *from, const char *name)
+{
+    return (double)json_integer_value(json_object_get(from, name)) / (double)MIB;
+}
+
+static void print_resize(const json_t *ret)
+{
+    printf("%s has %" JSON_INTEGER_FORMAT " bytes\n",
+           json_string_value(json_object_get(ret, "device")),
+           json_integer_value(json_object_get(ret, "size")));
+}
+
+static void print_balloon(const json_t *ret)
+{
+    const json_t *stats = json_object_get(ret, "stats");
+
+    if (!json_object_size(ret))
+        return; /* the answer to a new target */
+    printf("the guest has %.1f MiB of %.1f MiB; its target is %.1f MiB\n", mib(ret, "actual"),
+           mib(ret, "memory"), mib(ret, "target"));
+    printf("given to the host so far: %.1f MiB\n", mib(ret, "discarded"));
+    if (!json_is_true(json_object_get(ret, "driver")))
+        puts("no driver in the guest serves the balloon");
+    if (stats)
+        printf("in the guest: %.1f MiB free, %.1f MiB available, %.1f MiB in caches\n",
+               mib(stats, "stat-free-memory"), mib(stats, "stat-available-memory"),
+               mib(stats, "stat-disk-caches"));
+}
+
+/* ---- questions that take more than one ---- */
+
+static json_int_t updates_of(const json_t *balloon)
+{
+    return json_integer_value(json_object_get(balloon, "stats-updates"));
+}
+
+/* With statistics of now, if the guest gives them soon. */
+static json_t *ask_balloon(struct control_client *client, json_t *args, struct err *err)
+{
+    struct err none;
+    json_t *now, *polled;
+    json_int_t before;
+
+    if (json_object_size(args))
+        return control_client_ask(client, "balloon", args, err);
+    now = control_client_ask(client, "query-balloon", NULL, err);
+    polled = now ? control_client_ask(client, "balloon_poll", NULL, &none) : NULL;
+    before = updates_of(now);
+    for (unsigned i = 0; polled && now && updates_of(now) == before && i < STATS_TRIES; i++) {
+        usleep(STATS_WAIT_US);
+        json_decref(now);
+        now = control_client_ask(client, "query-balloon", NULL, err);
+    }
+    json_decref(polled);
+    return now;
+}
+
+/* ---- words behind a command ---- */
+
+static int fill_device(char *const *word, unsigned n, json_t *args, struct err *err)
+{
+    (void)n;
+    if (json_object_set_new(args, "device", json_string(word[0])) < 0)
+        return err_set(err, EINVAL, "'%s' is not the name of a disk", word[0]);
+    return 0;
+}
+
+static int fill_balloon(char *const *word, unsigned n, json_t *args, struct err *err)
+{
+    uint64_t size;
+    int ret = n ? opts_size(word[0], &size, err) : 0;
+
+    if (n && ret == 0)
+        json_object_set_new(args, "value", json_integer((json_int_t)min_u64(size, INT64_MAX)));
+    return ret;
+}
+
 /* ---- commands ---- */
 
 struct ctl_command {
     const char *word, *args, *help;
-    const char *execute;
+    const char *execute; /* or: */
+    json_t *(*ask)(struct control_client *client, json_t *args, struct err *err);
     unsigned min, max; /* words behind it */
     int (*fill)(char *const *word, unsigned n, json_t *args, struct err *err);
     void (*print)(const json_t *ret); /* NULL: nothing to say */
 };
 
 static const struct ctl_command commands[] = {
-    {"status", "", "print whether it is running or paused", "query-status", 0, 0, NULL,
+    {"status", "", "print whether it is running or paused", "query-status", NULL, 0, 0, NULL,
      print_status},
-    {"stop", "", "pause it: no processor runs until 'cont'", "stop", 0, 0, NULL, NULL},
-    {"cont", "", "let it run on", "cont", 0, 0, NULL, NULL},
+    {"stop", "", "pause it: no processor runs until 'cont'", "stop", NULL, 0, 0, NULL, NULL},
+    {"cont", "", "let it run on", "cont", NULL, 0, 0, NULL, NULL},
     {"powerdown", "", "press its power button; the guest decides what that means",
-     "system_powerdown", 0, 0, NULL, NULL},
-    {"reset", "", "restart it at once, as with a reset button", "system_reset", 0, 0, NULL, NULL},
-    {"quit", "", "end it at once, as if its plug were pulled", "quit", 0, 0, NULL, NULL},
-    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+     "system_powerdown", NULL, 0, 0, NULL, NULL},
+    {"reset", "", "restart it at once, as with a reset button", "system_reset", NULL, 0, 0, NULL,
+     NULL},
+    {"quit", "", "end it at once, as if its plug were pulled", "quit", NULL, 0, 0, NULL, NULL},
+    {"resize", "DISK", "tell the guest of the new size of a disk's file: truncate it first",
+     "block_resize", NULL, 1, 1, fill_device, print_resize},
+    {"balloon", "[SIZE]",
+     "how much memory the guest is to have, 256M say; without SIZE: what it has", NULL, ask_balloon,
+     0, 1, fill_balloon, print_balloon},
+    {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 
 void ctl_help(FILE *to)
@@ -123,7 +216,7 @@ static int command_run(const struct ctl_command *c, const char *name, char *cons
     got = connect_by_name(name, &client, err);
     if (got < 0)
         goto out;
-    ret = control_client_ask(&client, c->execute, args, err);
+    ret = c->ask ? c->ask(&client, args, err) : control_client_ask(&client, c->execute, args, err);
     control_client_close(&client);
     if (!ret) {
         got = -EIO;

@@ -1,201 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns composition: what a machine is made of, in which order that is made, reset and freed. Its
+ * Owns composition: what a machine is made of, in which order that is made and freed. Its
  * virtio devices are listed in parts.c. Refuses to do any part's work.
  *
  * Threads: main (signals, power, restart), one per vCPU, "io" (platform devices, console, rng,
  * host bridge) and one per disk. Each device lives on one loop.
  */
-#include "vmm/machine.h"
-
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "devices/backend/con-tty.h"
-#include "devices/platform/pm.h"
-#include "devices/platform/rtc.h"
-#include "devices/platform/serial.h"
-#include "vmm/arch.h"
 #include "vmm/base/bits.h"
-#include "vmm/base/gmem.h"
-#include "vmm/base/loop.h"
-#include "vmm/base/trace.h"
-#include "vmm/bootfiles.h"
-#include "vmm/bus/bus.h"
-#include "vmm/bus/irq.h"
-#include "vmm/bus/pci.h"
-#include "vmm/bus/pcihost.h"
 #include "vmm/commands.h"
 #include "vmm/control-path.h"
-#include "vmm/control.h"
-#include "vmm/irqchip.h"
-#include "vmm/kvm.h"
-#include "vmm/panic.h"
+#include "vmm/machine-internal.h"
 #include "vmm/streams.h"
-#include "vmm/parts.h"
-#include "vmm/vcpu.h"
 
 enum { KEYBOARD_PORT = 0x64, DRAIN_MS = 200, NAME_BYTES = 16 };
-
-/* What somebody wants of the machine; later ones matter more. */
-enum wish { WISH_NONE, WISH_RESTART, WISH_RESET, WISH_OFF, WISH_QUIT, WISH_SOCKET, WISH_CRASHED };
-
-/* How wishes are told on the control socket: QMP's names. */
-static const struct {
-    const char *event, *reason;
-    bool guest;
-} wish_event[] = {
-    [WISH_RESTART] = {"RESET", "host-qmp-system-reset", false},
-    [WISH_RESET] = {"RESET", "guest-reset", true},
-    [WISH_OFF] = {"SHUTDOWN", "guest-shutdown", true},
-    [WISH_QUIT] = {"SHUTDOWN", "host-signal", false},
-    [WISH_SOCKET] = {"SHUTDOWN", "host-qmp-quit", false},
-    [WISH_CRASHED] = {"SHUTDOWN", "guest-panic", true},
-};
-
-#define RESET_DEADLINE_NS (30 * UINT64_C(1000000000))
-#define STUCK_DEADLINE_NS UINT64_C(100000000) /* once it did not help already */
-
-struct machine {
-    const struct config *config;
-    struct board board;
-    uint32_t *apic_id;
-    struct gmem mem;
-
-    struct loop *main, *io;
-    struct loop_work wished;
-    struct loop_work powered; /* the button was pressed: to be told */
-    _Atomic int wish;
-    int signals;
-
-    struct kvm *kvm;
-    struct irqchip *irqchip;
-    struct bus *bus;
-    struct irqs *irqs;
-    struct pci_root *root;
-    struct pcihost *host;
-    struct chr *chr;
-    struct panic_watch panic;
-    struct serial *serial;
-    struct rtc *rtc;
-    struct pm *pm;
-    struct parts parts;
-    struct vcpus *vcpus;
-    struct control *control; /* NULL: none */
-    bool halted;             /* the user stopped it */
-    bool stuck;              /* host I/O did not end: guest memory must stay mapped */
-};
-
-/* ---- wishes: from any thread to the main loop ---- */
-
-static void wish(struct machine *m, enum wish what)
-{
-    int now = atomic_load(&m->wish);
-
-    while (now < (int)what && !atomic_compare_exchange_weak(&m->wish, &now, (int)what))
-        continue;
-    if (m->vcpus)
-        vcpus_pause_ask(m->vcpus);
-    loop_post(m->main, &m->wished);
-}
-
-static void wish_seen(void *arg)
-{
-    (void)arg; /* the main loop's turn ends; machine_run() looks */
-}
-
-static void pm_off(void *arg)
-{
-    wish((struct machine *)arg, WISH_OFF);
-}
-
-static void pm_restart(void *arg)
-{
-    wish((struct machine *)arg, WISH_RESET);
-}
-
-static void vcpu_ended(void *ctx, enum vcpu_event event, unsigned cpu)
-{
-    static const enum wish row[VCPU_EVENTS] = {
-        [VCPU_TRIPLE_FAULT] = WISH_CRASHED,
-        [VCPU_RESET] = WISH_RESET,
-        [VCPU_POWEROFF] = WISH_OFF,
-        [VCPU_CRASHED] = WISH_CRASHED,
-    };
-    struct machine *m = (struct machine *)ctx;
-
-    if (row[event] == WISH_CRASHED)
-        log_msg(LOG_ERROR, "cpu %u: %s", cpu, vcpu_event_name[event]);
-    wish(m, row[event]);
-}
-
-/* ---- what the user does: keys and signals ---- */
-
-static void key_quit(void *arg)
-{
-    wish((struct machine *)arg, WISH_QUIT);
-}
-
-/* On the io loop, whose lock the power management device lives under. */
-static void key_power(void *arg)
-{
-    struct machine *m = (struct machine *)arg;
-
-    pm_power_button(m->pm);
-    loop_post(m->main, &m->powered);
-}
-
-static void power_tell(void *arg)
-{
-    control_event(((struct machine *)arg)->control, "POWERDOWN", NULL);
-}
-
-static const struct con_tty_key console_keys[] = {
-    {'x', "end the virtual machine", key_quit},
-    {'p', "press its power button", key_power},
-    {0, NULL, NULL},
-};
-
-static void signal_ready(void *arg, uint32_t events)
-{
-    struct machine *m = (struct machine *)arg;
-    struct signalfd_siginfo info;
-
-    (void)events;
-    while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
-        if (info.ssi_signo == SIGUSR1)
-            machine_power_button(m);
-        else
-            wish(m, WISH_QUIT);
-    }
-}
-
-static int signals_open(struct machine *m, struct err *err)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of one write */
-    signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow (H07) */
-    m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (m->signals < 0 || !loop_fd_add(m->main, m->signals, EPOLLIN, signal_ready, m))
-        return err_errno(err, errno, "signals");
-    return 0;
-}
 
 /* ---- making the parts ---- */
 
@@ -255,7 +79,7 @@ static int platform_make(struct machine *m, struct err *err)
 {
     const struct board *b = &m->board;
     const struct con_tty_config tty = {
-        .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .keys = console_keys, .arg = m};
+        .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .keys = machine_keys, .arg = m};
     const struct rtc_config rtc = {.port = b->rtc.port};
     const struct pm_config pm = {
         .sleep_control_port = b->sleep_control_port,
@@ -264,8 +88,8 @@ static int platform_make(struct machine *m, struct err *err)
         .reset_port = b->reset_port,
         .keyboard_port = KEYBOARD_PORT,
         .power_gsi = b->power_gsi,
-        .power_off = pm_off,
-        .reset = pm_restart,
+        .power_off = machine_pm_off,
+        .reset = machine_pm_restart,
         .arg = m,
     };
     struct serial_config serial = {.port = b->serial.port, .gsi = b->serial.gsi};
@@ -300,6 +124,8 @@ static int devices_make(struct machine *m, struct err *err)
         .terminal = m->chr,
         .guest_order = guest_order,
         .guest_order_ctx = m,
+        .balloon_changed = machine_balloon_changed,
+        .balloon_ctx = m,
     };
     return parts_make(&m->parts, err);
 }
@@ -311,9 +137,7 @@ static int loops_make(struct machine *m, struct err *err)
         m->io = loop_new("io", err);
     if (!m->io)
         return -EIO;
-    m->wished = (struct loop_work){.fn = wish_seen, .arg = m};
-    m->powered = (struct loop_work){.fn = power_tell, .arg = m};
-    return signals_open(m, err);
+    return machine_wishes_open(m, err);
 }
 
 /* The control socket. Nobody asked for it: a machine without one is better than none. */
@@ -346,7 +170,7 @@ static int control_make(struct machine *m, struct err *err)
 
 static int vcpus_make(struct machine *m, struct err *err)
 {
-    const struct vcpu_events events = {vcpu_ended, m};
+    const struct vcpu_events events = {machine_vcpu_ended, m};
 
     m->vcpus = vcpus_new(m->kvm, m->config->cpus, m->bus, &events, err);
     return m->vcpus ? 0 : -EIO;
@@ -381,187 +205,6 @@ struct machine *machine_new(const struct config *config, struct err *err)
     return m;
 }
 
-/* ---- running ---- */
-
-static int machine_load(struct machine *m, struct err *err)
-{
-    struct load_entry entry;
-    int ret = bootfiles_load(m->config, &m->board, &m->mem, &entry, err);
-
-    return ret < 0 ? ret : vcpus_boot_set(m->vcpus, &entry, err);
-}
-
-/* No device touches guest memory afterwards. false: the host does not answer. */
-static bool devices_reset(struct machine *m)
-{
-    m->stuck =
-        !parts_reset(&m->parts, clock_ns() + (m->stuck ? STUCK_DEADLINE_NS : RESET_DEADLINE_NS));
-    return !m->stuck;
-}
-
-/* The machine as after power-on. vCPUs are paused. */
-static int machine_reset(struct machine *m, struct err *err)
-{
-    int ret;
-
-    TRACE(RESTART, TRACE_NONE, TRACE_NO_QUEUE);
-    if (!devices_reset(m))
-        return err_set(err, EIO, "cannot restart while host I/O hangs");
-    pci_reset(m->root);
-    loop_lock(m->io);
-    pcihost_reset(m->host);
-    serial_reset(m->serial);
-    rtc_reset(m->rtc);
-    pm_reset(m->pm);
-    loop_unlock(m->io);
-    ret = irqchip_reset(m->irqchip, err);
-    if (ret == 0)
-        ret = vcpus_reset(m->vcpus, err);
-    if (ret < 0)
-        return ret;
-    gmem_zero(&m->mem);
-    panic_watch_reset(&m->panic);
-    return machine_load(m, err);
-}
-
-static enum wish wish_wait(struct machine *m)
-{
-    int now;
-
-    while ((now = atomic_load(&m->wish)) == WISH_NONE)
-        loop_turn(m->main, -1);
-    return (enum wish)now;
-}
-
-/* true: the machine goes on, restarted. */
-static bool machine_restart(struct machine *m, enum wish what, enum machine_end *end,
-                            struct err *err)
-{
-    if (m->config->no_reboot && what == WISH_RESET) {
-        *end = panic_watch_seen(&m->panic) ? MACHINE_CRASHED : MACHINE_OFF;
-        log_msg(LOG_INFO, "the guest asked for a restart%s; ending (--no-reboot)",
-                *end == MACHINE_CRASHED ? " after a panic" : "");
-        return false;
-    }
-    log_msg(LOG_INFO, "%s restarts the machine", what == WISH_RESET ? "the guest" : "the user");
-    if (machine_reset(m, err) < 0) {
-        *end = MACHINE_FAILED;
-        return false;
-    }
-    return true;
-}
-
-static void wish_tell(struct machine *m, enum wish what)
-{
-    json_t *data;
-
-    if (!m->control || !wish_event[what].event)
-        return;
-    data =
-        json_pack("{s:b,s:s}", "guest", wish_event[what].guest, "reason", wish_event[what].reason);
-    loop_lock(m->main);
-    control_event(m->control, wish_event[what].event, data);
-    loop_unlock(m->main);
-}
-
-static enum machine_end machine_loop(struct machine *m, struct err *err)
-{
-    enum machine_end end = MACHINE_OFF;
-
-    for (;;) {
-        enum wish what;
-
-        if (!m->halted)
-            vcpus_resume(m->vcpus);
-        what = wish_wait(m);
-        vcpus_pause(m->vcpus);
-        what = (enum wish)atomic_exchange(&m->wish, WISH_NONE); /* paused: no more will come */
-        wish_tell(m, what);
-        switch (what) {
-        case WISH_OFF:
-            log_msg(LOG_INFO, "the guest switched the machine off");
-            return MACHINE_OFF;
-        case WISH_QUIT:
-        case WISH_SOCKET:
-            return MACHINE_OFF;
-        case WISH_CRASHED:
-            return MACHINE_CRASHED;
-        case WISH_RESET:
-        case WISH_RESTART:
-            if (!machine_restart(m, what, &end, err))
-                return end;
-            break;
-        case WISH_NONE:
-            break;
-        }
-    }
-}
-
-enum machine_end machine_run(struct machine *m, struct err *err)
-{
-    enum machine_end end;
-
-    if (machine_load(m, err) < 0 || loop_start(m->io, err) < 0 || parts_start(&m->parts, err) < 0 ||
-        vcpus_start(m->vcpus, err) < 0)
-        return MACHINE_FAILED;
-    end = machine_loop(m, err);
-    devices_reset(m);
-    return end;
-}
-
-/* ---- for the control socket ---- */
-
-const struct config *machine_config(const struct machine *m)
-{
-    return m->config;
-}
-
-const struct parts *machine_parts(const struct machine *m)
-{
-    return &m->parts;
-}
-
-struct control *machine_control(const struct machine *m)
-{
-    return m->control;
-}
-
-bool machine_halted(const struct machine *m)
-{
-    return m->halted;
-}
-
-void machine_halt(struct machine *m)
-{
-    m->halted = true;
-    vcpus_pause(m->vcpus);
-}
-
-/* A wish that waits is looked at first: its turn of machine_loop() lets them run. */
-void machine_continue(struct machine *m)
-{
-    m->halted = false;
-    if (atomic_load(&m->wish) == WISH_NONE)
-        vcpus_resume(m->vcpus);
-}
-
-void machine_power_button(struct machine *m)
-{
-    loop_lock(m->io);
-    key_power(m);
-    loop_unlock(m->io);
-}
-
-void machine_restart_ask(struct machine *m)
-{
-    wish(m, WISH_RESTART);
-}
-
-void machine_quit_ask(struct machine *m)
-{
-    wish(m, WISH_SOCKET);
-}
-
 /* ---- the end ---- */
 
 void machine_free(struct machine *m)
@@ -591,6 +234,7 @@ void machine_free(struct machine *m)
     kvm_close(m->kvm);
     gmem_free(&m->mem);
     loop_free(m->io);
+    loop_timer_del(m->balloon_wait);
     loop_free(m->main);
     if (m->signals >= 0)
         close(m->signals);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "devices/backend/blk.h"
+#include "devices/balloon.h"
 #include "devices/blk.h"
 #include "devices/rng.h"
 #include "vmm/base/bits.h"
@@ -125,9 +126,29 @@ static int rng_make(struct parts *parts, struct err *err)
     return part_plug(parts, part, &rng_type, &conf, ifs, err);
 }
 
+/* A loop of its own: much memory takes a while. */
+static int balloon_make(struct parts *parts, struct err *err)
+{
+    const struct config_balloon *c = &parts->env.config->balloon;
+    const struct balloon_conf conf = {
+        .deflate_on_oom = c->deflate_on_oom,
+        .reporting = c->reporting,
+        .changed = parts->env.balloon_changed,
+        .arg = parts->env.balloon_ctx,
+    };
+    const struct vinterfaces *ifs;
+    struct part *part;
+
+    if (!c->on)
+        return 0;
+    ifs = part_interfaces(parts, c->interface, &balloon_type, err);
+    part = ifs ? part_add(parts, "balloon", 0, NULL, err) : NULL;
+    return part ? part_plug(parts, part, &balloon_type, &conf, ifs, err) : -EIO;
+}
+
 /* In the order of their places on the bus. */
 static int (*const makers[])(struct parts *parts, struct err *err) = {
-    disks_make, parts_make_ports, parts_make_console, rng_make, parts_make_nets, NULL,
+    disks_make, parts_make_ports, parts_make_console, rng_make, parts_make_nets, balloon_make, NULL,
 };
 
 /* ---- the list ---- */
@@ -170,6 +191,14 @@ struct part *parts_find(const struct parts *parts, const char *name)
 {
     for (unsigned i = 0; i < parts->n; i++)
         if (strcmp(parts->part[i]->name, name) == 0)
+            return parts->part[i];
+    return NULL;
+}
+
+struct part *parts_find_type(const struct parts *parts, const struct virtio_type *type)
+{
+    for (unsigned i = 0; i < parts->n; i++)
+        if (parts->part[i]->vpci && parts->part[i]->vpci->dev->type == type)
             return parts->part[i];
     return NULL;
 }

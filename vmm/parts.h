@@ -30,6 +30,8 @@ struct parts_env {
     struct chr *terminal; /* what the console option is about */
     enum byte_order (*guest_order)(void *ctx);
     void *guest_order_ctx;
+    void (*balloon_changed)(void *ctx); /* on a device's or vCPU's thread */
+    void *balloon_ctx;
 };
 
 struct part {
@@ -59,6 +61,9 @@ bool parts_reset(struct parts *parts, uint64_t deadline_ns);
 
 /* The device of that name, or NULL. */
 struct part *parts_find(const struct parts *parts, const char *name);
+
+/* The first device of that type, or NULL. */
+struct part *parts_find_type(const struct parts *parts, const struct virtio_type *type);
 
 /* Stop loops, free devices. All vCPUs have stopped. */
 void parts_free(struct parts *parts);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the two files of the machine: machine.c makes and frees it, machine-run.c runs it. */
+#ifndef VMM_MACHINE_INTERNAL_H
+#define VMM_MACHINE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "devices/backend/con-tty.h"
+#include "devices/platform/pm.h"
+#include "devices/platform/rtc.h"
+#include "devices/platform/serial.h"
+#include "vmm/arch.h"
+#include "vmm/base/gmem.h"
+#include "vmm/base/loop.h"
+#include "vmm/bus/bus.h"
+#include "vmm/bus/irq.h"
+#include "vmm/bus/pci.h"
+#include "vmm/bus/pcihost.h"
+#include "vmm/control.h"
+#include "vmm/irqchip.h"
+#include "vmm/kvm.h"
+#include "vmm/machine.h"
+#include "vmm/panic.h"
+#include "vmm/vcpu.h"
+
+struct machine {
+    const struct config *config;
+    struct board board;
+    uint32_t *apic_id;
+    struct gmem mem;
+
+    struct loop *main, *io;
+    struct loop_work wished;
+    struct loop_work powered;   /* the button was pressed: to be told */
+    struct loop_work ballooned; /* the balloon's size changed: to be told, not too often */
+    struct loop_timer *balloon_wait;
+    bool balloon_waits;
+    _Atomic int wish;
+    int signals;
+
+    struct kvm *kvm;
+    struct irqchip *irqchip;
+    struct bus *bus;
+    struct irqs *irqs;
+    struct pci_root *root;
+    struct pcihost *host;
+    struct chr *chr;
+    struct panic_watch panic;
+    struct serial *serial;
+    struct rtc *rtc;
+    struct pm *pm;
+    struct parts parts;
+    struct vcpus *vcpus;
+    struct control *control; /* NULL: none */
+    bool halted;             /* the user stopped it */
+    bool stuck;              /* host I/O did not end: guest memory must stay mapped */
+};
+
+/* What the user's keys mean; what power management and vCPUs call, on their threads. */
+extern const struct con_tty_key machine_keys[];
+void machine_pm_off(void *machine);
+void machine_pm_restart(void *machine);
+void machine_balloon_changed(void *machine);
+void machine_vcpu_ended(void *machine, enum vcpu_event event, unsigned cpu);
+
+/* The ways to tell the main loop something, signals included. 0 or -errno with err filled. */
+int machine_wishes_open(struct machine *machine, struct err *err);
+
+#endif
