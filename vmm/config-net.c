@@ -164,6 +164,14 @@ static int net_queues(void *conf, const char *value, struct err *err)
     return ret;
 }
 
+static int net_dump(void *conf, const char *value, struct err *err)
+{
+    struct config_net *net = (struct config_net *)conf;
+
+    net->dump = strdup(value);
+    return net->dump ? 0 : err_errno(err, ENOMEM, "%s", value);
+}
+
 static int net_interface(void *conf, const char *value, struct err *err)
 {
     return config_interface(((struct config_net *)conf)->interface, value, err);
@@ -183,6 +191,8 @@ const struct opt config_net_opts[] = {
      false},
     {"mtu", "BYTES", "the largest packet, told to the guest; 1500 is usual", net_mtu, false},
     {"queues", "N", "pairs of queues, from 1 (the default) to 16", net_queues, false},
+    {"dump", "FILE", "write every frame to a file that Wireshark and tcpdump read", net_dump,
+     false},
     {"interface", "modern|transitional|legacy", "the card's virtio interfaces, as for --disk",
      net_interface, false},
     {NULL, NULL, NULL, NULL, false},
@@ -230,15 +240,24 @@ int config_net_check(struct config *config, struct err *err)
     if (config->no_net && config->n_nets)
         return err_set(err, EINVAL, "--net none and --net %s exclude each other",
                        kinds[config->net[0].kind]);
-    if (config->no_net || config->n_nets || !net_slirp_built)
+    if (!config->no_net && !config->n_nets && net_slirp_built &&
+        config_net_add(config, CONFIG_NET_USER, &net) < 0)
+        return err_errno(err, ENOMEM, "--net user");
+    if (!config->net_dump)
         return 0;
-    return config_net_add(config, CONFIG_NET_USER, &net);
+    if (!config->n_nets)
+        return err_set(err, EINVAL, "--net-dump: there is no network to dump");
+    if (config->net[0].dump)
+        return err_set(err, EINVAL, "--net-dump and dump= of the first --net are the same thing");
+    return net_dump(&config->net[0], config->net_dump, err);
 }
 
 void config_net_free(struct config *config)
 {
-    for (unsigned i = 0; i < config->n_nets; i++)
+    for (unsigned i = 0; i < config->n_nets; i++) {
         free(config->net[i].forward);
+        free(config->net[i].dump);
+    }
     free(config->net);
     config->net = NULL;
     config->n_nets = 0;

@@ -59,6 +59,13 @@ static int opt_append(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int opt_net_dump(void *conf, const char *value, struct err *err)
+{
+    (void)err;
+    ((struct config *)conf)->net_dump = value;
+    return 0;
+}
+
 static int opt_mem(void *conf, const char *value, struct err *err)
 {
     uint64_t size;
@@ -143,11 +150,14 @@ const struct opt config_run_opts[] = {
      config_disk, true},
     {"--net",
      "user[,hostfwd=FORWARD]...|tap[,ifname=NAME]|none[,mac=ADDRESS][,mtu=BYTES][,queues=N]"
-     "[,interface=WORD]",
+     "[,dump=FILE][,interface=WORD]",
      "a network card and what it is plugged into; user (the default): the host's network by way of "
      "this process, without any rights, with addresses by DHCP; tap: an interface of the host; "
      "none: there is no card; may be repeated",
      config_net, true},
+    {"--net-dump", "FILE",
+     "write every frame of the first network to a file that Wireshark and tcpdump read",
+     opt_net_dump, false},
     {"--console", "serial|virtio[,to=WHERE][,interface=WORD]",
      "the console that the guest's kernel uses: the serial port ttyS0 (default) or the virtio "
      "console hvc0; on the terminal unless to= says something else",

@@ -73,6 +73,7 @@ struct config_net {
     char ifname[16]; /* tap; "": the kernel names it */
     bool mac_given;
     uint8_t mac[NET_MAC];
+    char *dump;                          /* NULL: none */
     uint16_t mtu;                        /* bytes, 0: not given */
     unsigned queues;                     /* pairs, 0: not given */
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
@@ -93,6 +94,7 @@ struct config {
     struct config_net *net;
     unsigned n_nets;
     bool no_net;                          /* the user said so */
+    const char *net_dump;                 /* of the first network; NULL: none */
     const char *kernel, *initrd, *append; /* NULL: not given */
     uint64_t mem;                         /* bytes */
     unsigned cpus;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices/backend/net-dump.h"
 #include "devices/backend/net-slirp.h"
 #include "devices/backend/net-tap.h"
 #include "devices/net.h"
@@ -97,7 +98,13 @@ static int net_make(struct parts *parts, unsigned index, struct err *err)
     else
         mac_make(config, index, conf.mac);
     conf.net = openers[c->kind](config, c, part, err);
-    return conf.net ? part_plug(parts, part, &net_type, &conf, ifs, err) : -EIO;
+    if (!conf.net)
+        return -EIO;
+    if (c->dump && !(conf.net->dump = net_dump_open(c->dump, part->name, err))) {
+        net_close(conf.net);
+        return -EIO;
+    }
+    return part_plug(parts, part, &net_type, &conf, ifs, err);
 }
 
 int parts_make_nets(struct parts *parts, struct err *err)

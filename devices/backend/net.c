@@ -7,6 +7,9 @@
 
 #include <errno.h>
 
+#include "devices/backend/net-dump.h"
+#include "devices/backend/net-queue.h"
+
 void net_set_front(struct net *net, const struct net_front *front, void *arg)
 {
     net->front = front;
@@ -17,9 +20,11 @@ int net_send(struct net *net, unsigned pair, const struct iovec *iov, unsigned n
 {
     const int ret = net->ops->send(net, pair, iov, n);
 
-    if (ret == 0)
+    if (ret == 0) {
         net->sent++;
-    else if (ret != -EAGAIN)
+        if (net->dump)
+            net_dump_frame(net->dump, iov, n, net_iov_size(iov, n));
+    } else if (ret != -EAGAIN)
         net->lost++;
     return ret;
 }
@@ -28,8 +33,10 @@ int64_t net_receive(struct net *net, unsigned pair, const struct iovec *iov, uns
 {
     const int64_t ret = net->ops->receive(net, pair, iov, n);
 
-    if (ret >= 0)
+    if (ret >= 0) {
         net->received++;
+        net_dump_frame(net->dump, iov, n, (size_t)ret);
+    }
     return ret;
 }
 
@@ -64,13 +71,18 @@ int net_use_pairs(struct net *net, unsigned n)
 
 int net_lend(struct net *net, unsigned pair, bool lent)
 {
+    if (net->dump) /* it is to see every frame */
+        return -1;
     return net->ops->lend ? net->ops->lend(net, pair, lent) : -1;
 }
 
 void net_close(struct net *net)
 {
+    struct net_dump *dump = net ? net->dump : NULL;
+
     if (net)
         net->ops->close(net);
+    net_dump_close(dump);
 }
 
 void net_arrived(struct net *net, unsigned pair)

@@ -99,7 +99,7 @@ struct net {
     uint16_t mtu;                  /* that the network asks for, 0: none */
     uint32_t speed;                /* Mbit/s, 0: unknown */
     bool up;                       /* is the link up? */
-    struct net_dump *dump;         /* sees every frame; NULL: nobody */
+    struct net_dump *dump;         /* sees every frame, closed with the network; NULL: nobody */
     const struct net_front *front; /* NULL: none */
     void *front_arg;
     uint64_t sent, received, lost; /* frames */
