@@ -12,8 +12,9 @@
 
 enum { MTU_MIN = 68, MTU_MAX = 65521 };
 
-static const char *const kinds[] = {[CONFIG_NET_USER] = "user", [CONFIG_NET_TAP] = "tap"};
-static const char kind_list[] = "user, tap, none";
+static const char *const kinds[] = {
+    [CONFIG_NET_USER] = "user", [CONFIG_NET_TAP] = "tap", [CONFIG_NET_PASST] = "passt"};
+static const char kind_list[] = "user, tap, passt, none";
 
 /* A word that only one kind of network knows. */
 static int kind_check(const struct config_net *net, enum config_net_kind kind, struct err *err)
@@ -121,6 +122,19 @@ static int net_ifname(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+/* ---- passt ---- */
+
+static int net_socket(void *conf, const char *value, struct err *err)
+{
+    struct config_net *net = (struct config_net *)conf;
+    int ret = kind_check(net, CONFIG_NET_PASST, err);
+
+    if (ret < 0)
+        return ret;
+    net->socket = strdup(value);
+    return net->socket ? 0 : err_errno(err, ENOMEM, "%s", value);
+}
+
 /* ---- words of all kinds ---- */
 
 static int net_mac(void *conf, const char *value, struct err *err)
@@ -157,8 +171,8 @@ static int net_queues(void *conf, const char *value, struct err *err)
     uint64_t n;
     int ret = opts_number(value, 1, NET_PAIRS_MAX, &n, err);
 
-    if (ret == 0 && n > 1 && net->kind == CONFIG_NET_USER)
-        return err_set(err, EINVAL, "the network %s has one pair of queues only", kinds[net->kind]);
+    if (ret == 0 && n > 1 && net->kind != CONFIG_NET_TAP)
+        return err_set(err, EINVAL, "%s has one pair of queues only", kinds[net->kind]);
     if (ret == 0)
         net->queues = (unsigned)n;
     return ret;
@@ -186,6 +200,8 @@ const struct opt config_net_opts[] = {
      "tap: the interface on the host, one that exists (ip tuntap add) or a new one, which needs "
      "CAP_NET_ADMIN; a name vmmN is the default",
      net_ifname, false},
+    {"socket", "PATH", "passt: the socket where passt, or anything that talks as it does, listens",
+     net_socket, false},
     {"mac", "ADDRESS",
      "the card's address; one that stays the same for the same machine is the default", net_mac,
      false},
@@ -230,7 +246,10 @@ int config_net(void *conf, const char *value, struct err *err)
     ret = config_net_add(config, (enum config_net_kind)kind, &net);
     if (ret < 0)
         return err_errno(err, -ret, "%s", value);
-    return rest ? opts_parse_list(config_net_opts, word, rest, net, err) : 0;
+    ret = rest ? opts_parse_list(config_net_opts, word, rest, net, err) : 0;
+    if (ret == 0 && kind == CONFIG_NET_PASST && !net->socket)
+        return err_set(err, EINVAL, "passt needs socket=PATH");
+    return ret;
 }
 
 int config_net_check(struct config *config, struct err *err)
@@ -257,6 +276,7 @@ void config_net_free(struct config *config)
     for (unsigned i = 0; i < config->n_nets; i++) {
         free(config->net[i].forward);
         free(config->net[i].dump);
+        free(config->net[i].socket);
     }
     free(config->net);
     config->net = NULL;

@@ -148,12 +148,10 @@ const struct opt config_run_opts[] = {
      "a disk: a raw image file or a block device; the first one is booted from unless --kernel is "
      "given; may be repeated; a comma in FILE is written twice",
      config_disk, true},
-    {"--net",
-     "user[,hostfwd=FORWARD]...|tap[,ifname=NAME]|none[,mac=ADDRESS][,mtu=BYTES][,queues=N]"
-     "[,dump=FILE][,interface=WORD]",
+    {"--net", "user|tap|passt|none[,WORD]...",
      "a network card and what it is plugged into; user (the default): the host's network by way of "
      "this process, without any rights, with addresses by DHCP; tap: an interface of the host; "
-     "none: there is no card; may be repeated",
+     "passt: a running passt; none: there is no card; words are below; may be repeated",
      config_net, true},
     {"--net-dump", "FILE",
      "write every frame of the first network to a file that Wireshark and tcpdump read",

@@ -64,13 +64,14 @@ struct config_disk {
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
 };
 
-enum config_net_kind { CONFIG_NET_USER, CONFIG_NET_TAP };
+enum config_net_kind { CONFIG_NET_USER, CONFIG_NET_TAP, CONFIG_NET_PASST };
 
 struct config_net {
     enum config_net_kind kind;
     struct net_slirp_forward *forward; /* user */
     unsigned n_forwards;
     char ifname[16]; /* tap; "": the kernel names it */
+    char *socket;    /* passt */
     bool mac_given;
     uint8_t mac[NET_MAC];
     char *dump;                          /* NULL: none */

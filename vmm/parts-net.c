@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "devices/backend/net-dump.h"
+#include "devices/backend/net-passt.h"
 #include "devices/backend/net-slirp.h"
 #include "devices/backend/net-tap.h"
 #include "devices/net.h"
@@ -77,10 +78,20 @@ static struct net *tap_open(const struct config *config, const struct config_net
     return net_tap_open(&conf, part->name, part->loop, err);
 }
 
+static struct net *passt_open(const struct config *config, const struct config_net *c,
+                              struct part *part, struct err *err)
+{
+    const struct net_passt_conf conf = {.path = c->socket, .mtu = c->mtu};
+
+    (void)config;
+    return net_passt_open(&conf, part->name, part->loop, err);
+}
+
 static struct net *(*const openers[])(const struct config *config, const struct config_net *c,
                                       struct part *part, struct err *err) = {
     [CONFIG_NET_USER] = user_open,
     [CONFIG_NET_TAP] = tap_open,
+    [CONFIG_NET_PASST] = passt_open,
 };
 
 static int net_make(struct parts *parts, unsigned index, struct err *err)

@@ -490,7 +490,6 @@ struct net *net_slirp_open(const struct net_slirp_conf *conf, const char *name, 
         .ops = &slirp_ops, .name = name, .loop = loop, .pairs = 1, .mtu = conf->mtu, .up = true};
     s->queue.max = QUEUE_FRAMES;
     s->settle = (struct loop_work){.fn = settle, .arg = s};
-    s->listening = s->news = true;
     s->frame_max = (conf->mtu ? conf->mtu : MTU_DEFAULT) + (size_t)ETHERNET_HEADER + VLAN_TAG;
     if (slirp_start(s, conf, err) < 0) {
         slirp_close(&s->net);

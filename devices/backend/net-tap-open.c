@@ -194,8 +194,6 @@ static int tap_start(struct tap *tap, const struct net_tap_conf *conf, struct er
     if (!tap->watch)
         return err_errno(err, errno, "%s: cannot watch the tap device %s", tap->net.name,
                          tap->ifname);
-    for (unsigned i = 0; i < tap->net.pairs; i++)
-        tap->net.ops->listen(&tap->net, i, true);
     log_msg(LOG_INFO, "%s: tap device %s%s", tap->net.name, tap->ifname, made ? ", new" : "");
     return 0;
 }

@@ -66,8 +66,8 @@ struct net_ops {
      * there is one; other -errno: the link is broken.
      */
     int64_t (*receive)(struct net *net, unsigned pair, const struct iovec *iov, unsigned n);
-    /* The front end does not (or does again) want to hear of frames that arrive at pair: what
-     * comes meanwhile waits, bounded, or is lost. */
+    /* The front end does (or no longer does) want to hear of frames that arrive at pair, at first
+     * of none: what comes meanwhile waits, bounded, or is lost. */
     void (*listen)(struct net *net, unsigned pair, bool on);
     /* What the front end may leave to the back end when it sends; NULL: nothing. */
     uint32_t (*can_send)(const struct net *net);

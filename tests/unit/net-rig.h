@@ -82,6 +82,8 @@ static inline void rig_plug(struct net_rig *r, struct net *net, const struct err
     r->net = net;
     r->up = net->up;
     net_set_front(net, &rig_front, r);
+    for (unsigned i = 0; i < net->pairs; i++)
+        net_listen(net, i, true);
 }
 
 static inline void rig_done(struct net_rig *r)
