@@ -12,6 +12,7 @@
 
 #include "vmm/base/bits.h"
 #include "vmm/base/ringmem.h"
+#include "vmm/base/trace.h"
 
 /* A place in the ring, and the wrap counter there (2.8.1). */
 struct place {
@@ -276,6 +277,7 @@ static bool packed_publish(struct vq *vq)
     r->unseen = 0;
     ring_fence(); /* the flags before what the driver asks for */
     event = le32toh(ring_load32(&r->driver, 0));
+    TRACE(EVENT, vq->dev->trace, vq->index, event);
     flags = (event >> 16) & PVIRTQ_EVENT_FLAGS;
     if (flags == PVIRTQ_EVENT_DESC && r->event_idx)
         return event_reached(r, (uint16_t)event, slots);

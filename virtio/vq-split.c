@@ -11,6 +11,7 @@
 
 #include "vmm/base/bits.h"
 #include "vmm/base/ringmem.h"
+#include "vmm/base/trace.h"
 
 struct split {
     struct ringmem desc, avail, used;
@@ -230,16 +231,11 @@ static void split_skip(struct vq *vq, struct vq_chain *chain)
     ((struct split *)vq->ring)->skipped++;
 }
 
-static uint16_t used_event(const struct split *r)
-{
-    return order16(r->order,
-                   ring_load16(&r->avail, avail_bytes(r->size, false), memory_order_relaxed));
-}
-
 static bool split_publish(struct vq *vq)
 {
     struct split *r = vq->ring;
     const uint16_t old = r->used_shown;
+    uint16_t wish; /* used_event, or flags */
 
     if (r->used_next == old)
         return false;
@@ -247,10 +243,14 @@ static bool split_publish(struct vq *vq)
     ring_store16(&r->used, VIRTQ_RING_IDX, order16(r->order, r->used_next), memory_order_release);
     r->used_shown = r->used_next;
     ring_fence(); /* the index before what the driver asks for (2.7.14-d1) */
+    wish = order16(r->order, ring_load16(&r->avail,
+                                         r->event_idx ? avail_bytes(r->size, false)
+                                                      : (uint64_t)VIRTQ_RING_FLAGS,
+                                         memory_order_relaxed));
+    TRACE(EVENT, vq->dev->trace, vq->index, wish);
     if (r->event_idx)
-        return (uint16_t)(r->used_next - used_event(r) - 1) < (uint16_t)(r->used_next - old);
-    return !(order16(r->order, ring_load16(&r->avail, VIRTQ_RING_FLAGS, memory_order_relaxed)) &
-             VIRTQ_AVAIL_NO_INTERRUPT);
+        return (uint16_t)(r->used_next - wish - 1) < (uint16_t)(r->used_next - old);
+    return !(wish & VIRTQ_AVAIL_NO_INTERRUPT);
 }
 
 static bool split_kicks(struct vq *vq, bool on)

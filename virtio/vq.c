@@ -365,6 +365,7 @@ struct vq_chain *vq_pop(struct vq *vq)
     vq->stats.chains++;
     if (vq->in_order)
         wait_add(chain);
+    TRACE(SPAN, vq->dev->trace, vq->index, chain->span);
     TRACE(POP, vq->dev->trace, vq->index, chain->id, chain->out.left, chain->in.left);
     return chain;
 }

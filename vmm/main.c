@@ -162,8 +162,10 @@ static const struct verb verbs[] = {
      "tell a running machine something; NAME is its --name, or its process number if it has none, "
      "or the path of its --control socket",
      ctl_main},
-    {"trace", "show FILE [OPTIONS]",
-     "print what 'vmm run --trace FILE' recorded, in the order in which it happened", trace_main},
+    {"trace", "show FILE [OPTIONS] | perfetto FILE OUT",
+     "print what 'vmm run --trace FILE' recorded, in the order in which it happened; or turn it "
+     "into a file for ui.perfetto.dev and chrome://tracing",
+     trace_main},
     {"version", "", "print the version", verb_version},
     {"help", "[--man]", "print this, or the source of the manual page", verb_help},
     {NULL, NULL, NULL, NULL},

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/base/err.h"
+#include "vmm/trace-perfetto.h"
 #include "vmm/trace-show.h"
 
 static const struct {
@@ -14,6 +15,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } words[] = {
     {"show", trace_show},
+    {"perfetto", trace_perfetto},
     {NULL, NULL},
 };
 
@@ -25,7 +27,7 @@ int trace_main(int argc, char **argv)
         if (strcmp(words[i].name, word) == 0)
             return words[i].run(argc - 1, argv + 1);
     if (word)
-        log_msg(LOG_ERROR, "vmm trace: '%s' is unknown; there is show", word);
+        log_msg(LOG_ERROR, "vmm trace: '%s' is unknown; there are show and perfetto", word);
     else
         log_msg(LOG_ERROR, "usage: vmm trace show FILE [OPTIONS]");
     return 1;

@@ -50,10 +50,25 @@ static void place_text(uint64_t place, char buf[TRACE_WORD])
         snprintf(buf, TRACE_WORD, "bar%u+0x%x", (uint32_t)(place >> 32), (uint32_t)place);
 }
 
+/* Of the MSI-X BAR, which has no table of registers: an entry is four words. */
+static bool msix_text(const struct trace_file *f, const struct trace_rec *rec, char buf[TRACE_WORD])
+{
+    static const char *const word[] = {"address", "address_high", "data", "control"};
+    const char *bar = trace_file_bar(f, rec->source, rec->value[PLACE_FIELD] >> 32);
+    const uint32_t off = (uint32_t)rec->value[PLACE_FIELD];
+
+    if (!bar || strcmp(bar, "msix") != 0 || off % 4 || off / MSIX_ENTRY >= MSIX_MAX_VECTORS)
+        return false;
+    snprintf(buf, TRACE_WORD, "vector%u_%s", off / MSIX_ENTRY, word[off % MSIX_ENTRY / 4]);
+    return true;
+}
+
 void trace_register(const struct trace_file *f, const struct trace_rec *rec, char buf[TRACE_WORD])
 {
     const struct trace_table *t = trace_file_table(f, rec->value[0] >> 32);
 
+    if (msix_text(f, rec, buf))
+        return;
     if (row_text(t, (uint32_t)rec->value[0], buf))
         return;
     if (t)
