@@ -7,6 +7,7 @@
 #include "virtio/legacy.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "virtio/quirks.h"
@@ -45,7 +46,8 @@ enum {
 struct legacy {
     uint32_t driver_features; /* as written */
     uint16_t queue_select;
-    bool in_use; /* features and rings are settled */
+    bool in_use;           /* features and rings are settled */
+    struct bus_bell *bell; /* by queue, all at one port; muted until in_use */
     struct quirk_state quirk;
 };
 
@@ -177,6 +179,14 @@ static void queue_start(struct vq *vq)
     loop_post(vq->dev->loop, &vq->again);
 }
 
+/* A doorbell that makes the device start (L05) must come here, later ones need not. */
+static void bells_mute(struct vpci *vp, bool mute)
+{
+    for (unsigned i = 0; i < vp->dev->n_queues; i++)
+        legacy_of(vp)->bell[i].muted = mute;
+    pci_bar_bells_changed(&vp->func, VPCI_BAR_IO);
+}
+
 /* DRIVER_OK, or a doorbell before it (3.1.2-l3, -l4): now everything is settled. */
 static void device_use(struct vpci *vp)
 {
@@ -189,6 +199,7 @@ static void device_use(struct vpci *vp)
     for (unsigned i = 0; i < vp->dev->n_queues; i++)
         queue_start(&vp->dev->vq[i]);
     vdev_start(vp->dev);
+    bells_mute(vp, false);
 }
 
 /* ---- header ---- */
@@ -480,11 +491,23 @@ static bool legacy_serves(const struct virtio_type *type)
 static int legacy_attach(struct vpci *vp, struct err *err)
 {
     const struct regs *config = vp->dev->type->config;
+    const unsigned n = vp->dev->n_queues;
+    struct bus_bell *bell = calloc(n ? n : 1, sizeof(*bell));
     uint64_t size = 32;
 
+    if (!bell)
+        return err_errno(err, ENOMEM, "device %s", vp->dev->name);
+    legacy_of(vp)->bell = bell;
+    for (unsigned i = 0; i < n; i++)
+        bell[i] = (struct bus_bell){.off = LEGACY_QUEUE_NOTIFY,
+                                    .len = 2,
+                                    .match = true,
+                                    .value = i,
+                                    .muted = true,
+                                    .fd = vp->bell[i].fd};
     while (size < LEGACY_HEADER_MSIX + (config ? config->size : 0U))
         size *= 2;
-    if (pci_bar_add(&vp->func, VPCI_BAR_IO, PCI_BAR_IO, size, false, NULL, 0) < 0)
+    if (pci_bar_add(&vp->func, VPCI_BAR_IO, PCI_BAR_IO, size, false, bell, n) < 0)
         return err_set(err, EINVAL, "%s: no I/O BAR", vp->dev->name);
     return 0;
 }
@@ -497,9 +520,18 @@ static void legacy_identify(struct vpci *vp)
                  type->class_code, VIRTIO_PCI_VENDOR, type->id); /* 4.1.2.3-l1..l3 */
 }
 
+static void legacy_detach(struct vpci *vp)
+{
+    free(legacy_of(vp)->bell);
+}
+
 static void legacy_reset(struct vpci *vp)
 {
-    *legacy_of(vp) = (struct legacy){.driver_features = 0};
+    const bool was_in_use = legacy_of(vp)->in_use;
+
+    *legacy_of(vp) = (struct legacy){.bell = legacy_of(vp)->bell};
+    if (was_in_use)
+        bells_mute(vp, true);
 }
 
 const struct vinterface legacy_interface = {
@@ -510,6 +542,7 @@ const struct vinterface legacy_interface = {
     .serves = legacy_serves,
     .identify = legacy_identify,
     .attach = legacy_attach,
+    .detach = legacy_detach,
     .bar_read = legacy_read,
     .bar_write = legacy_write,
     .reset = legacy_reset,

@@ -185,27 +185,30 @@ size_t kvm_peek(const struct kvm *kvm, uint64_t at, void *to, size_t len)
     return len;
 }
 
-static int bell_set(const struct kvm *kvm, enum bus_space space, uint64_t addr, unsigned len,
-                    int fd, uint32_t flags)
+static int bell_set(const struct kvm *kvm, enum bus_space space, uint64_t addr,
+                    const struct bus_bell *bell, uint32_t flags)
 {
     struct kvm_ioeventfd arg = {
+        .datamatch = bell->match ? bell->value : 0,
         .addr = addr,
-        .len = len || kvm->bell_any_len ? len : BELL_LEN_FALLBACK,
-        .fd = fd,
-        .flags = flags | (space == BUS_PIO ? (uint32_t)KVM_IOEVENTFD_FLAG_PIO : 0),
+        .len = bell->len || kvm->bell_any_len ? bell->len : BELL_LEN_FALLBACK,
+        .fd = bell->fd,
+        .flags = flags | (space == BUS_PIO ? (uint32_t)KVM_IOEVENTFD_FLAG_PIO : 0) |
+                 (bell->match ? (uint32_t)KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
     };
 
     return kvm_vm_ioctl(kvm, KVM_IOEVENTFD, &arg);
 }
 
-static int bell_assign(void *ctx, enum bus_space space, uint64_t addr, unsigned len, int fd)
+static int bell_assign(void *ctx, enum bus_space space, uint64_t addr, const struct bus_bell *bell)
 {
-    return bell_set(ctx, space, addr, len, fd, 0);
+    return bell_set(ctx, space, addr, bell, 0);
 }
 
-static void bell_deassign(void *ctx, enum bus_space space, uint64_t addr, unsigned len, int fd)
+static void bell_deassign(void *ctx, enum bus_space space, uint64_t addr,
+                          const struct bus_bell *bell)
 {
-    bell_set(ctx, space, addr, len, fd, KVM_IOEVENTFD_FLAG_DEASSIGN);
+    bell_set(ctx, space, addr, bell, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
 void kvm_bell_ops(struct kvm *kvm, struct bus_bell_ops *ops)

@@ -194,6 +194,16 @@ void bench_init(struct bench *b)
     drv_init(&b->d, b->want);
 }
 
+struct vq_stats bench_stats(struct bench *b, unsigned queue)
+{
+    struct vq_stats stats;
+
+    loop_lock(b->loop);
+    stats = b->dev->vq[queue].stats;
+    loop_unlock(b->loop);
+    return stats;
+}
+
 static int cell_setup(void **state)
 {
     struct cell *cell = (struct cell *)*state;

@@ -77,6 +77,9 @@ int bench_run(const char *group, const struct bench_kind *kind, const struct ben
 /* drv_init() with b->want. */
 void bench_init(struct bench *b);
 
+/* What the device counted for a queue. */
+struct vq_stats bench_stats(struct bench *b, unsigned queue);
+
 /* Was this feature accepted? */
 static inline bool bench_has(const struct bench *b, unsigned feature)
 {

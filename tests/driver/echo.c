@@ -295,6 +295,24 @@ unsigned echo_release(struct bench *b, unsigned n)
     return done;
 }
 
+void echo_release_batch(struct bench *b, unsigned n)
+{
+    struct echo *e = echo_of(b->dev);
+    struct vq *vq = NULL;
+
+    loop_lock(b->loop);
+    for (; n && e->first; n--) {
+        struct vq_chain *chain = e->first;
+
+        vq = chain->vq;
+        held_remove(e, NULL, chain);
+        echo_answer(chain);
+    }
+    if (vq)
+        vq_publish(vq);
+    loop_unlock(b->loop);
+}
+
 void echo_release_last(struct bench *b)
 {
     struct echo *e = echo_of(b->dev);

@@ -69,6 +69,8 @@ void echo_set_hold(struct bench *b, enum echo_hold hold);
 unsigned echo_held(struct bench *b);
 /* Finish up to n held requests, the oldest first, and publish. Returns how many. */
 unsigned echo_release(struct bench *b, unsigned n);
+/* As echo_release(), published once when all are pushed. */
+void echo_release_batch(struct bench *b, unsigned n);
 /* Finish the newest one held: out of order. */
 void echo_release_last(struct bench *b);
 /* A new capacity, and tell the driver. */

@@ -186,6 +186,82 @@ static void irqs_make(struct machine *m)
     assert_non_null(m->irqs);
 }
 
+static int bell_assign(void *ctx, enum bus_space space, uint64_t addr, const struct bus_bell *bell)
+{
+    struct machine *m = (struct machine *)ctx;
+    unsigned i = 0;
+
+    pthread_mutex_lock(&m->lock);
+    while (i < MACHINE_BELLS && m->bell[i].bell.fd >= 0)
+        i++;
+    if (i < MACHINE_BELLS) {
+        m->bell[i] = (struct machine_bell){space, addr, *bell};
+        m->bells++;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return i < MACHINE_BELLS ? 0 : -ENOSPC;
+}
+
+static bool bell_is(const struct machine_bell *b, enum bus_space space, uint64_t addr, unsigned len,
+                    uint64_t v)
+{
+    return b->bell.fd >= 0 && b->space == space && b->addr == addr &&
+           (!b->bell.len || b->bell.len == len) && (!b->bell.match || b->bell.value == v);
+}
+
+static void bell_deassign(void *ctx, enum bus_space space, uint64_t addr,
+                          const struct bus_bell *bell)
+{
+    struct machine *m = (struct machine *)ctx;
+
+    pthread_mutex_lock(&m->lock);
+    for (unsigned i = 0; i < MACHINE_BELLS; i++) {
+        struct machine_bell *b = &m->bell[i];
+
+        if (b->bell.fd != bell->fd || !bell_is(b, space, addr, bell->len, bell->value))
+            continue;
+        b->bell.fd = -1;
+        m->bells--;
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Does a doorbell take this write? */
+static bool bell_rings(struct machine *m, enum bus_space space, uint64_t at, unsigned len,
+                       uint64_t v)
+{
+    const uint64_t one = 1;
+    bool taken = false;
+
+    pthread_mutex_lock(&m->lock);
+    for (unsigned i = 0; !taken && i < MACHINE_BELLS; i++)
+        if (bell_is(&m->bell[i], space, at, len, v))
+            taken = write(m->bell[i].bell.fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+    m->n_exits += !taken;
+    pthread_mutex_unlock(&m->lock);
+    return taken;
+}
+
+unsigned machine_bells(struct machine *m)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&m->lock);
+    n = m->bells;
+    pthread_mutex_unlock(&m->lock);
+    return n;
+}
+
+unsigned machine_exits(struct machine *m)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&m->lock);
+    n = m->n_exits;
+    pthread_mutex_unlock(&m->lock);
+    return n;
+}
+
 static const struct pci_layout layout = {
     .mem32_base = 0xc0000000,
     .mem32_size = 0x20000000,
@@ -211,7 +287,9 @@ struct machine *machine_new(bool threads)
     ram_add(m, 1, RAM_LOW1);
     ram_add(m, 2, RAM_HIGH);
     irqs_make(m);
-    m->bus = bus_new(NULL);
+    for (unsigned i = 0; i < MACHINE_BELLS; i++)
+        m->bell[i].bell.fd = -1;
+    m->bus = bus_new(&(struct bus_bell_ops){bell_assign, bell_deassign, m});
     assert_non_null(m->bus);
     m->root = pci_root_new(m->bus, m->irqs, &layout);
     assert_non_null(m->root);
@@ -357,6 +435,8 @@ void machine_write(struct machine *m, enum bus_space space, uint64_t at, unsigne
 {
     uint8_t bytes[8];
 
+    if (bell_rings(m, space, at, len, v))
+        return;
     order_store(ORDER_LITTLE, bytes, len, v);
     bus_write(m->bus, space, at, bytes, len);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A machine without KVM, as device tests need it: guest memory in three regions, a bus whose
- * doorbells arrive by exits, recorded interrupts, a PCI bus with its bridge, and event loops that
- * the test turns by hand or lets run as threads. Functions end the running test when they fail.
+ * doorbells signal their descriptors as KVM's do, recorded interrupts, a PCI bus with its bridge,
+ * and event loops that the test turns by hand or lets run as threads. Functions end the running
+ * test when they fail.
  */
 #ifndef TESTS_DRIVER_MACHINE_H
 #define TESTS_DRIVER_MACHINE_H
@@ -37,6 +38,7 @@
 enum {
     MACHINE_LOOPS = 8,
     MACHINE_ROUTES = 1024,
+    MACHINE_BELLS = 128,
     MACHINE_MESSAGES = 65536, /* by the low 16 bits of their data */
     MACHINE_INTX_GSI = 16,    /* and the three after it */
     WAIT_MS = 5000,           /* for what must happen */
@@ -47,6 +49,13 @@ struct machine_route {
     uint64_t addr;
     uint32_t data;
     int fd; /* -1: not connected */
+};
+
+/* A registered doorbell; fd -1: none. */
+struct machine_bell {
+    enum bus_space space;
+    uint64_t addr;
+    struct bus_bell bell;
 };
 
 struct machine {
@@ -66,7 +75,10 @@ struct machine {
     unsigned rises[IRQ_LINES];
     struct machine_route route[MACHINE_ROUTES];
     unsigned routes, most_routes, routings;
-    unsigned lost; /* messages to addresses where no interrupt controller is */
+    struct machine_bell bell[MACHINE_BELLS];
+    unsigned bells;   /* registered now */
+    unsigned n_exits; /* writes that no doorbell took */
+    unsigned lost;    /* messages to addresses where no interrupt controller is */
     uint32_t *messages;
 };
 
@@ -99,6 +111,9 @@ unsigned machine_settle(struct machine *m);
 /* Messages sent so far with these low 16 bits of data. */
 uint32_t machine_messages(struct machine *m, uint16_t data);
 bool machine_level(struct machine *m, unsigned gsi);
+/* Doorbells that are registered now; writes so far that came as exits. */
+unsigned machine_bells(struct machine *m);
+unsigned machine_exits(struct machine *m);
 unsigned machine_rises(struct machine *m, unsigned gsi);
 
 /* Guest accesses. Values as a little-endian processor would have them in a register. */

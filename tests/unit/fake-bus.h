@@ -117,6 +117,8 @@ struct fake_bell {
     enum bus_space space;
     uint64_t addr;
     unsigned len;
+    bool match;
+    uint64_t value;
     int fd;
 };
 
@@ -127,44 +129,70 @@ struct fake_bells {
     bool refuse;
 };
 
-static inline struct fake_bell *fake_bell_at(struct fake_bells *f, enum bus_space space,
-                                             uint64_t addr)
+/* The one that a write of value to addr would ring. */
+static inline struct fake_bell *fake_bell_rung(struct fake_bells *f, enum bus_space space,
+                                               uint64_t addr, uint64_t value)
 {
-    for (unsigned i = 0; i < FAKE_BELLS; i++)
-        if (f->bell[i].used && f->bell[i].space == space && f->bell[i].addr == addr)
-            return &f->bell[i];
+    for (unsigned i = 0; i < FAKE_BELLS; i++) {
+        struct fake_bell *bell = &f->bell[i];
+
+        if (bell->used && bell->space == space && bell->addr == addr &&
+            (!bell->match || bell->value == value))
+            return bell;
+    }
     return NULL;
 }
 
-static inline int fake_bell_assign(void *ctx, enum bus_space space, uint64_t addr, unsigned len,
-                                   int fd)
+static inline struct fake_bell *fake_bell_at(struct fake_bells *f, enum bus_space space,
+                                             uint64_t addr)
+{
+    return fake_bell_rung(f, space, addr, 0);
+}
+
+/* As KVM: two are in each other's way where one write could ring both. */
+static inline bool fake_bell_clash(const struct fake_bells *f, enum bus_space space, uint64_t addr,
+                                   const struct bus_bell *bell)
+{
+    for (unsigned i = 0; i < FAKE_BELLS; i++) {
+        const struct fake_bell *other = &f->bell[i];
+
+        if (other->used && other->space == space && other->addr == addr &&
+            (!other->match || !bell->match || other->value == bell->value))
+            return true;
+    }
+    return false;
+}
+
+static inline int fake_bell_assign(void *ctx, enum bus_space space, uint64_t addr,
+                                   const struct bus_bell *bell)
 {
     struct fake_bells *f = (struct fake_bells *)ctx;
 
     f->assigns++;
     if (f->refuse)
         return -ENOSPC;
-    if (fake_bell_at(f, space, addr)) {
-        f->wrong++; /* as KVM: one at an address */
+    if (fake_bell_clash(f, space, addr, bell)) {
+        f->wrong++;
         return -EEXIST;
     }
     for (unsigned i = 0; i < FAKE_BELLS; i++)
         if (!f->bell[i].used) {
-            f->bell[i] = (struct fake_bell){true, space, addr, len, fd};
+            f->bell[i] = (struct fake_bell){true,        space,       addr,    bell->len,
+                                            bell->match, bell->value, bell->fd};
             return 0;
         }
     return -ENOSPC;
 }
 
-static inline void fake_bell_deassign(void *ctx, enum bus_space space, uint64_t addr, unsigned len,
-                                      int fd)
+static inline void fake_bell_deassign(void *ctx, enum bus_space space, uint64_t addr,
+                                      const struct bus_bell *bell)
 {
     struct fake_bells *f = (struct fake_bells *)ctx;
-    struct fake_bell *bell = fake_bell_at(f, space, addr);
+    struct fake_bell *mine = fake_bell_rung(f, space, addr, bell->value);
 
     f->deassigns++;
-    if (bell && bell->fd == fd && bell->len == len)
-        bell->used = false;
+    if (mine && mine->fd == bell->fd && mine->len == bell->len && mine->match == bell->match)
+        mine->used = false;
     else
         f->wrong++;
 }

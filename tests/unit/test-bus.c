@@ -330,6 +330,44 @@ static void test_P17_doorbells_move(void **state)
     bus_free(bus);
 }
 
+/* Several at one place, by value, and all of them silent for a while. */
+static void test_doorbells_by_value(void **state)
+{
+    struct fake_bells bells;
+    struct bus *bus = fake_bells_bus(&bells);
+    struct bus_bell bell[3];
+    struct dev d;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        bell[i] = (struct bus_bell){
+            .off = 0x10, .len = 2, .match = true, .value = i, .muted = true, .fd = 50 + (int)i};
+    dev_init(&d, 1, BUS_PIO, BUS_PRIO_PCI, 0x20);
+    d.claim.bell = bell;
+    d.claim.n_bells = 3;
+    bus_bells_changed(bus, &d.claim); /* not even mapped */
+    bus_map(bus, &d.claim, 0x600);
+    assert_int_equal(bells.assigns, 0);
+    for (unsigned i = 0; i < 3; i++)
+        bell[i].muted = false;
+    assert_int_equal(fake_bells_live(&bells), 0);
+    bus_bells_changed(bus, &d.claim);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(fake_bell_rung(&bells, BUS_PIO, 0x610, i)->fd, 50 + (int)i);
+    assert_null(fake_bell_rung(&bells, BUS_PIO, 0x610, 3));
+    bus_map(bus, &d.claim, 0x700);
+    assert_null(fake_bell_rung(&bells, BUS_PIO, 0x610, 0));
+    assert_int_equal(fake_bell_rung(&bells, BUS_PIO, 0x710, 2)->fd, 52);
+    bell[1].muted = true;
+    bus_bells_changed(bus, &d.claim);
+    assert_null(fake_bell_rung(&bells, BUS_PIO, 0x710, 1));
+    assert_int_equal(fake_bells_live(&bells), 2);
+    bus_unmap(bus, &d.claim);
+    assert_int_equal(fake_bells_live(&bells), 0);
+    assert_int_equal(bells.wrong, 0);
+    bus_free(bus);
+}
+
 static void test_P17_doorbells_follow_the_winner(void **state)
 {
     struct fake_bells bells;
@@ -446,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_first_byte_decides),
         cmocka_unit_test(test_random_maps_agree_with_model),
         cmocka_unit_test(test_P17_doorbells_move),
+        cmocka_unit_test(test_doorbells_by_value),
         cmocka_unit_test(test_P17_doorbells_follow_the_winner),
         cmocka_unit_test(test_refused_doorbell_rings_by_exit),
         cmocka_unit_test(test_R01_move_while_accessed),

@@ -120,7 +120,10 @@ GUEST(bells, ".code32\n"
              "mov %al, (%ebx)\nmov %ax, (%ebx)\nmov %eax, (%ebx)\n" /* any width */
              "mov %ax, 4(%ebx)\n"                                   /* 2 bytes: the bell */
              "mov %eax, 4(%ebx)\n"                                  /* 4 bytes: the handler */
-             "mov $0x610, %dx\nout %ax, %dx\n" G_DONE G_HALT);
+             "mov $0x610, %dx\nout %ax, %dx\n"                      /* 7: the bell */
+             "mov $8, %eax\nout %ax, %dx\n"                         /* 8: another bell */
+             "out %al, %dx\n"                                       /* 1 byte: the handler */
+             "mov $9, %eax\nout %ax, %dx\n" G_DONE G_HALT);         /* 9: the handler */
 
 static uint64_t rung(int fd)
 {
@@ -131,18 +134,20 @@ static uint64_t rung(int fd)
 
 static void test_bells(void **state)
 {
-    struct bus_bell mem_bells[2], port_bell;
+    struct bus_bell mem_bells[2], port_bells[2];
     struct bus_claim mem = {.name = "bells", .space = BUS_MMIO, .size = 0x1000}, port;
     struct rig rig;
-    int fd[3];
+    int fd[4];
 
     (void)state;
     rig_open(&rig, 1);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         assert_true((fd[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) >= 0);
     mem_bells[0] = (struct bus_bell){.off = 0x100, .len = 0, .fd = fd[0]};
     mem_bells[1] = (struct bus_bell){.off = 0x104, .len = 2, .fd = fd[1]};
-    port_bell = (struct bus_bell){.off = 0x10, .len = 2, .fd = fd[2]};
+    for (unsigned i = 0; i < 2; i++)
+        port_bells[i] = (struct bus_bell){
+            .off = 0x10, .len = 2, .match = true, .value = 7 + i, .fd = fd[2 + i]};
     mem.ops = &rig_mmio_ops;
     mem.ctx = &rig;
     mem.bell = mem_bells;
@@ -152,8 +157,8 @@ static void test_bells(void **state)
                               .size = 0x100,
                               .ops = &rig_port_ops,
                               .ctx = &rig,
-                              .bell = &port_bell,
-                              .n_bells = 1};
+                              .bell = port_bells,
+                              .n_bells = 2};
     assert_int_equal(bus_map(rig.bus, &mem, RIG_MMIO + 0x1000), 0);
     assert_int_equal(bus_map(rig.bus, &port, 0x600), 0);
     RIG_LOAD(&rig, RIG_CODE, bells);
@@ -163,8 +168,11 @@ static void test_bells(void **state)
     assert_int_equal(rung(fd[0]), 3);
     assert_int_equal(rung(fd[1]), 1);
     assert_int_equal(rung(fd[2]), 1);
+    assert_int_equal(rung(fd[3]), 1);
     rig_expect(&rig, 0, true, 0x104, 4, 7);
-    assert_int_equal(rig_logged(&rig), 2); /* and the guest's last word */
+    rig_expect(&rig, 1, false, 0x10, 1, 8);
+    rig_expect(&rig, 2, false, 0x10, 2, 9);
+    assert_int_equal(rig_logged(&rig), 4); /* and the guest's last word */
 
     rig_reset(&rig); /* gone from the old place: handlers see all */
     bus_unmap(rig.bus, &port);
@@ -173,10 +181,10 @@ static void test_bells(void **state)
     rig_aim(&rig, false, RIG_CODE);
     vcpus_resume(rig.vcpus);
     rig_wait(&rig);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         assert_int_equal(rung(fd[i]), 0);
     rig_close(&rig);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         close(fd[i]);
 }
 

@@ -182,8 +182,7 @@ static void bell_off(struct bus *bus, struct bus_claim *claim, struct bus_bell *
     if (!bell->live)
         return;
     bell->live = false;
-    bus->bell_ops.deassign(bus->bell_ops.ctx, claim->space, claim->base + bell->off, bell->len,
-                           bell->fd);
+    bus->bell_ops.deassign(bus->bell_ops.ctx, claim->space, claim->base + bell->off, bell);
 }
 
 static void bell_on(struct bus *bus, struct bus_claim *claim, struct bus_bell *bell)
@@ -193,7 +192,7 @@ static void bell_on(struct bus *bus, struct bus_claim *claim, struct bus_bell *b
 
     if (bell->live)
         return;
-    ret = bus->bell_ops.assign(bus->bell_ops.ctx, claim->space, addr, bell->len, bell->fd);
+    ret = bus->bell_ops.assign(bus->bell_ops.ctx, claim->space, addr, bell);
     bell->live = ret == 0;
     if (ret == 0 || bus->bell_told)
         return;
@@ -206,7 +205,8 @@ static void bell_on(struct bus *bus, struct bus_claim *claim, struct bus_bell *b
 static bool bell_wanted(const struct bus_side *side, const struct bus_claim *claim,
                         const struct bus_bell *bell)
 {
-    return bell->fd >= 0 && range_ok(bell->off, bell->len ? bell->len : 1, claim->size) &&
+    return bell->fd >= 0 && !bell->muted &&
+           range_ok(bell->off, bell->len ? bell->len : 1, claim->size) &&
            winner_at(side, claim->base + bell->off) == claim;
 }
 
@@ -276,6 +276,18 @@ void bus_unmap(struct bus *bus, struct bus_claim *claim)
         side_remove(bus, side, claim);
         side_flatten(side);
         bells_update(bus, side);
+    }
+    pthread_rwlock_unlock(&bus->lock);
+}
+
+void bus_bells_changed(struct bus *bus, struct bus_claim *claim)
+{
+    struct bus_side *side = &bus->side[claim->space == BUS_MMIO];
+
+    pthread_rwlock_wrlock(&bus->lock);
+    if (claim->mapped && bus->bell_ops.assign) {
+        bells_turn(bus, side, claim, false);
+        bells_turn(bus, side, claim, true);
     }
     pthread_rwlock_unlock(&bus->lock);
 }

@@ -35,12 +35,16 @@ struct bus_ops {
     void (*write)(void *ctx, uint64_t off, const void *data, unsigned len);
 };
 
-/* A doorbell inside a claim: writes at offset off signal fd, see doorbell.h. */
+/* A doorbell inside a claim: writes at offset off signal fd, see doorbell.h. Several that differ in
+ * value may share an offset and a width. */
 struct bus_bell {
     uint64_t off;
-    unsigned len; /* 0: a write of any width */
-    int fd;       /* eventfd, the owner's */
-    bool live;    /* registered now; bus.c's */
+    unsigned len;   /* 0: a write of any width */
+    bool match;     /* only writes of value, len bytes; all others arrive at the handler */
+    uint64_t value; /* ... as a little-endian processor has it in a register */
+    bool muted;     /* not now: writes arrive at the handler; see bus_bells_changed() */
+    int fd;         /* eventfd, the owner's */
+    bool live;      /* registered now; bus.c's */
 };
 
 /*
@@ -67,8 +71,8 @@ struct bus_claim {
  * the bus's lock held. assign: 0 or -errno; what it refuses arrives at the claim's handler.
  */
 struct bus_bell_ops {
-    int (*assign)(void *ctx, enum bus_space space, uint64_t addr, unsigned len, int fd);
-    void (*deassign)(void *ctx, enum bus_space space, uint64_t addr, unsigned len, int fd);
+    int (*assign)(void *ctx, enum bus_space space, uint64_t addr, const struct bus_bell *bell);
+    void (*deassign)(void *ctx, enum bus_space space, uint64_t addr, const struct bus_bell *bell);
     void *ctx;
 };
 
@@ -87,6 +91,9 @@ void bus_free(struct bus *bus);
  */
 int bus_map(struct bus *bus, struct bus_claim *claim, uint64_t base);
 void bus_unmap(struct bus *bus, struct bus_claim *claim);
+
+/* The owner muted doorbells of claim, or let them sound again. Any thread. */
+void bus_bells_changed(struct bus *bus, struct bus_claim *claim);
 
 /* A guest's access of len bytes, 1..8. Reads that nobody answers give all ones. Any thread.
  * Returns whether somebody answered (for tracing and tests). */

@@ -128,6 +128,12 @@ int pci_bar_add(struct pci_func *func, unsigned index, enum pci_bar_kind kind, u
     return 0;
 }
 
+void pci_bar_bells_changed(struct pci_func *func, unsigned index)
+{
+    if (func->root)
+        bus_bells_changed(func->root->bus, &func->bar[index].claim);
+}
+
 static uint64_t bar_addr(struct pci_func *func, const struct pci_bar *bar)
 {
     const unsigned len = 4 * bar_kind(bar)->regs;

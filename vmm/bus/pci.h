@@ -141,6 +141,9 @@ void pci_func_ids(struct pci_func *func, uint16_t vendor, uint16_t device, uint8
 int pci_bar_add(struct pci_func *func, unsigned index, enum pci_bar_kind kind, uint64_t size,
                 bool prefetch, struct bus_bell *bells, unsigned n_bells);
 
+/* The owner of BAR index muted its doorbells or let them sound again (bus.h). Locked. */
+void pci_bar_bells_changed(struct pci_func *func, unsigned index);
+
 /*
  * Append a capability: id, then body (len bytes, from the byte after cap_next). rw, len bytes: bits
  * that a driver may write, NULL for none. Returns its offset, or -ENOSPC.
