@@ -51,9 +51,9 @@ struct blk_io *blk_list_take(struct blk_list *list)
 
 void blk_batch_end(struct blk_backend *be)
 {
-    be->engine->commit(be);
     if (be->batch)
-        be->batch(be->batch_arg);
+        be->batch(be->batch_arg); /* somebody waits for this one */
+    be->engine->commit(be);
 }
 
 static void io_end(struct blk_backend *be, struct blk_io *io, int result)

@@ -384,6 +384,62 @@ static void add_and_delete_live(void **state)
     close(c.fd);
 }
 
+/* ---- hooks ---- */
+
+struct hooked {
+    struct loop *loop;
+    struct loop_hook hook;
+    struct loop_work work;
+    unsigned turns, worked, post;
+};
+
+static void hooked_turn(void *arg)
+{
+    struct hooked *h = (struct hooked *)arg;
+
+    assert_true(loop_in_turn(h->loop));
+    h->turns++;
+    if (!h->post)
+        return;
+    h->post--;
+    loop_post(h->loop, &h->work);
+}
+
+static void hooked_work(void *arg)
+{
+    ((struct hooked *)arg)->worked++;
+}
+
+/* At the end of every turn, whatever began it; what it posts is run in the next one, which does not
+ * wait for anything and needs no event to begin. */
+static void hooks(void **state)
+{
+    struct hooked h = {.loop = loop_make(), .post = 3};
+    uint64_t waits;
+
+    (void)state;
+    h.hook = (struct loop_hook){.fn = hooked_turn, .arg = &h};
+    h.work = (struct loop_work){.fn = hooked_work, .arg = &h};
+    assert_false(loop_in_turn(h.loop));
+    loop_hook_add(h.loop, &h.hook);
+    waits = loop_waits(h.loop);
+    assert_int_equal(loop_turn(h.loop, 0), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(loop_turn(h.loop, -1), 1);
+        assert_int_equal(h.worked, i);
+        assert_int_equal(h.turns, i + 1);
+    }
+    assert_int_equal(loop_waits(h.loop) - waits, 4);
+    assert_int_equal(loop_turn(h.loop, 0), 0);
+    loop_post(h.loop, &h.work); /* from outside */
+    assert_int_equal(loop_turn(h.loop, -1), 1);
+    loop_hook_del(h.loop, &h.hook);
+    loop_turn(h.loop, 0);
+    assert_int_equal(h.turns, 6);
+    assert_int_equal(h.worked, 4);
+    loop_free(h.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +455,7 @@ int main(void)
         cmocka_unit_test(many_posters),
         cmocka_unit_test(wait_and_wake),
         cmocka_unit_test(add_and_delete_live),
+        cmocka_unit_test(hooks),
     };
 
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
