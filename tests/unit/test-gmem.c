@@ -236,6 +236,28 @@ static void discard(void **state)
     gmem_free(&mem);
 }
 
+/* A huge page of the host can be one of the guest's: both addresses end alike, whatever the base.
+ */
+static void huge_pages_fit(void **state)
+{
+    static const struct {
+        uint64_t base, size;
+    } cases[] = {{0, 4 * MIB}, {4 * GIB, 3 * MIB}, {8 * GIB + 12 * KIB, 5 * MIB}, {MIB, 4 * KIB}};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct gmem mem = {0};
+        struct err err;
+        uint8_t *host;
+
+        assert_int_equal(gmem_alloc(&mem, cases[i].base, cases[i].size, &err), 0);
+        host = gmem_span(&mem, gpa(cases[i].base), cases[i].size);
+        assert_int_equal(((uintptr_t)host - cases[i].base) % (2 * MIB), 0);
+        host[0] = host[cases[i].size - 1] = 1; /* it is all there */
+        gmem_free(&mem);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +269,7 @@ int main(void)
         cmocka_unit_test(copy_across),
         cmocka_unit_test(own_memory),
         cmocka_unit_test(discard),
+        cmocka_unit_test(huge_pages_fit),
     };
 
     return cmocka_run_group_tests_name("gmem", tests, NULL, NULL);

@@ -12,6 +12,8 @@
 
 #include "vmm/base/bits.h"
 
+enum { HUGE_PAGE = 2 << 20 };
+
 int gmem_add(struct gmem *mem, uint64_t base, uint64_t size, void *host)
 {
     unsigned at = 0;
@@ -32,10 +34,30 @@ int gmem_add(struct gmem *mem, uint64_t base, uint64_t size, void *host)
     return 0;
 }
 
+/*
+ * Zeroed memory of this size whose address and base leave the same remainder to HUGE_PAGE: only
+ * then can a huge page of the host be one of the guest's, too. MAP_FAILED with errno on failure.
+ */
+static void *ram_map(uint64_t base, uint64_t size)
+{
+    const uint64_t room = size + HUGE_PAGE;
+    uint8_t *all = room > size ? mmap(NULL, room, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+                               : MAP_FAILED;
+    uint64_t before;
+
+    if (all == MAP_FAILED)
+        return MAP_FAILED;
+    before = (base - (uintptr_t)all) & (HUGE_PAGE - 1);
+    if (before)
+        munmap(all, before);
+    munmap(all + before + size, HUGE_PAGE - before);
+    return all + before;
+}
+
 int gmem_alloc(struct gmem *mem, uint64_t base, uint64_t size, struct err *err)
 {
-    void *host = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *host = ram_map(base, size);
     int ret;
 
     if (host == MAP_FAILED)
