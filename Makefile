@@ -82,7 +82,7 @@ Q := @
 say = @printf '  %-8s%s\n'
 endif
 
-.PHONY: all run check tests style install clean help packages packages-again objects test-programs bench-native FORCE
+.PHONY: all run check tests style install clean help packages packages-again objects test-programs bench bench-native FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -96,6 +96,7 @@ help:
 	@echo 'make run        boot Debian from its disk image (the image is made first, once)'
 	@echo 'make check      all tests; installs what they need, uses the lab where KVM is not hardware KVM'
 	@echo 'make tests      unit and device tests only'
+	@echo 'make bench      vmm and QEMU side by side; writes build/bench/report.html'
 	@echo 'make bench-native  ns per request through the rings, without KVM'
 	@echo 'make style      the laws of the tree'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
@@ -165,6 +166,12 @@ bench-native:
 	@tests/need build check
 	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/bench/native
 	@$(B)/bench/native
+
+bench:
+	@tests/need build lab bench
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/vmm
+	@tests/bench/prepare
+	@tests/lab/run --time 1800 -- tests/bench/run --vmm $(B)/vmm
 
 # pkg-config was asked before the packages were there: a fresh make asks again
 packages-again: 

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Who is measured: vmm in its variants, and QEMU in those where it is best at something."""
+import subprocess
+
+MEM_MIB = 256
+APPEND = "console=ttyS0 quiet panic=-1"
+
+
+class Contender:
+    def __init__(self, name, what, command, ours):
+        self.name, self.what, self.command, self.ours = name, what, command, ours
+
+
+def vmm(program, words):
+    def command(job):
+        return [program, "run", "--kernel", job.kernel, "--initrd", job.initramfs, "--no-reboot",
+                "--mem", f"{MEM_MIB}M", "--cpus", "1", "--append", f"{APPEND} {job.append}",
+                "--disk", f"{job.disk}{words}"]
+    return command
+
+
+def qemu(machine, device, iothread, extra=()):
+    def command(job):
+        argv = ["qemu-system-x86_64", "-enable-kvm", "-cpu", "host", "-M", machine, "-smp", "1",
+                "-m", f"{MEM_MIB}M", "-nodefaults", "-no-user-config", "-display", "none",
+                "-serial", "stdio", "-no-reboot", "-kernel", job.kernel, "-initrd", job.initramfs,
+                "-append", f"{APPEND} {job.append}", *extra,
+                "-drive", f"if=none,id=d0,file={job.disk},format=raw,aio=io_uring,cache=none"]
+        if iothread:
+            argv += ["-object", "iothread,id=io0"]
+            device_now = f"{device},drive=d0,iothread=io0"
+        else:
+            device_now = f"{device},drive=d0"
+        return argv + ["-device", device_now]
+    return command
+
+
+LEGACY = "virtio-blk-pci,disable-modern=on,disable-legacy=off"
+MODERN = "virtio-blk-pci,disable-modern=off,disable-legacy=on"
+MICROVM = "microvm,pcie=on,rtc=on,pit=off,pic=off"
+
+
+def understands(program, word):
+    """Does this build of vmm know the word? Its help says so."""
+    return word in subprocess.run([program, "help"], capture_output=True, text=True).stdout
+
+
+def all_of_them(program):
+    direct = ",cache=direct" if understands(program, "cache=") else ""
+    rows = [
+        Contender("vmm", f"modern{direct.replace(',', ', ')}",
+                  vmm(program, f",interface=modern{direct}"), True),
+        Contender("vmm-legacy", f"legacy{direct.replace(',', ', ')}",
+                  vmm(program, f",interface=legacy{direct}"), True),
+        Contender("qemu-pc", "pc, legacy device, iothread",
+                  qemu("pc,usb=off,vmport=off", LEGACY, True), False),
+        Contender("qemu-microvm", "microvm with PCIe, modern, iothread",
+                  qemu(MICROVM, MODERN, True), False),
+        Contender("qemu-q35", "q35, modern",
+                  qemu("q35,usb=off,vmport=off", MODERN, False), False),
+        Contender("qemu-q35-io", "q35, modern, iothread",
+                  qemu("q35,usb=off,vmport=off", MODERN, True), False),
+    ]
+    return rows
