@@ -90,6 +90,8 @@ void net_offer(struct vdev *dev, struct vfeat *f)
         if (can_leave & row->offload)
             vfeat_add(f, row->guest[i % 2]);
     }
+    if (nd->pair[0].vhost)
+        net_vhost_offer(&nd->pair[0], f);
 }
 
 /* Marks are nothing without segments to bear them (5.1.3.1-d1, d2; F05). */

@@ -100,6 +100,8 @@ struct net_rx_frame {
     uint32_t direct;
 };
 
+struct net_vhost;
+
 struct net_pair {
     struct net_dev *nd;
     unsigned index;
@@ -119,6 +121,7 @@ struct net_pair {
     struct vq_chain *sending; /* the network does not take it now */
     uint8_t tx_header[NET_HEADER];
     struct net_coal rx_coal, tx_coal;
+    struct net_vhost *vhost; /* NULL: none */
 };
 
 struct net_dev {
@@ -128,6 +131,7 @@ struct net_dev {
     unsigned pairs, active; /* offered; in use */
     uint8_t mac[NET_MAC], mac_first[NET_MAC];
     uint16_t mtu;
+    bool vhost_on;  /* the kernel has the rings of frames, for this driver */
     bool announce;  /* the driver is to tell where it is */
     uint32_t asks;  /* NET_CSUM ...: what the driver may leave to the network */
     uint32_t takes; /* what the network may leave to the driver now */
@@ -183,6 +187,19 @@ void net_coal_reset(struct net_coal *c, const struct net_coal_set *set);
 
 /* net-ctrl.c: one command */
 void net_ctrl_one(struct vdev *dev, struct vq_chain *chain);
+
+/*
+ * net-vhost.c: the accelerator of a pair. sync: rings that the kernel should (not) have now; 0, or
+ * -errno, and the device has failed. forget: the queue, or all of them, begins anew.
+ */
+int net_vhost_open(struct net_pair *p, const struct vhost_kind *kind, struct err *err);
+void net_vhost_close(struct net_pair *p);
+void net_vhost_offer(const struct net_pair *p, struct vfeat *f);
+/* Can the kernel do what this driver expects? */
+bool net_vhost_serves(const struct net_dev *nd);
+int net_vhost_sync(struct net_dev *nd);
+void net_vhost_rewire(struct vdev *dev);
+void net_vhost_forget(struct net_pair *p, const struct vq *only);
 
 /* net.c */
 bool net_pairs_set(struct net_dev *nd, unsigned n);

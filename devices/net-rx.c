@@ -222,7 +222,8 @@ static bool rx_place(struct net_pair *p)
 
 static bool rx_in_use(const struct net_pair *p)
 {
-    return vdev_runs(p->nd->dev) && vq_live(net_rx_queue(p)) && p->index < p->nd->active;
+    return vdev_runs(p->nd->dev) && vq_live(net_rx_queue(p)) && p->index < p->nd->active &&
+           !p->nd->vhost_on;
 }
 
 static enum rx_state rx_one(struct net_pair *p)

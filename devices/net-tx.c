@@ -83,7 +83,7 @@ void net_tx_turn(struct net_pair *p)
     unsigned done = 0;
     bool more = true, open = true;
 
-    if (!vdev_runs(p->nd->dev) || p->index >= p->nd->active) /* Q22 */
+    if (!vdev_runs(p->nd->dev) || p->index >= p->nd->active || p->nd->vhost_on) /* Q22 */
         return;
     while (more && open && done < VQ_TURN) {
         const unsigned before = done;

@@ -99,6 +99,7 @@ bool net_pairs_set(struct net_dev *nd, unsigned n)
         loop_post(nd->dev->loop, &net_rx_queue(p)->again);
         loop_post(nd->dev->loop, &net_tx_queue(p)->again);
     }
+    net_vhost_sync(nd);
     return true;
 }
 
@@ -124,6 +125,7 @@ static void net_close_dev(struct vdev *dev)
     struct net_dev *nd = net_of(dev);
 
     for (unsigned i = 0; nd->pair && i < nd->pairs; i++) {
+        net_vhost_close(&nd->pair[i]);
         free(nd->pair[i].bounce);
         loop_timer_del(nd->pair[i].patience);
         loop_timer_del(nd->pair[i].rx_coal.timer);
@@ -171,7 +173,11 @@ static int net_fill(struct vdev *dev, const struct net_conf *c, struct err *err)
         nd->pair[i].rx_coal.vq = net_rx_queue(&nd->pair[i]);
         nd->pair[i].tx_coal.vq = net_tx_queue(&nd->pair[i]);
     }
-    return ret < 0 ? err_errno(err, -ret, "cannot make the queues of %s", dev->name) : 0;
+    if (ret < 0)
+        return err_errno(err, -ret, "cannot make the queues of %s", dev->name);
+    for (unsigned i = 0; ret == 0 && c->vhost && i < nd->pairs; i++)
+        ret = net_vhost_open(&nd->pair[i], c->vhost, err);
+    return ret;
 }
 
 static int net_open(struct vdev *dev, const void *conf, struct err *err)
@@ -202,7 +208,12 @@ static int net_start(struct vdev *dev)
     nd->active = 1;             /* 5.1.9.5.6.2-d1 */
     net_filter_reset(nd);
     ret = net_take(nd->net, nd->takes);
-    return ret < 0 ? ret : net_use_pairs(nd->net, nd->active);
+    if (ret == 0)
+        ret = net_use_pairs(nd->net, nd->active);
+    nd->vhost_on = nd->pair[0].vhost && net_vhost_serves(nd);
+    if (nd->pair[0].vhost && !nd->vhost_on)
+        log_limited(&dev->log, LOG_INFO, "%s: vhost cannot serve this driver: without", dev->name);
+    return ret < 0 ? ret : net_vhost_sync(nd);
 }
 
 static void net_kick(struct vdev *dev, struct vq *vq)
@@ -212,6 +223,8 @@ static void net_kick(struct vdev *dev, struct vq *vq)
 
     if (is_ctrl(nd, vq->index))
         vq_serve(vq, net_ctrl_one);
+    else if (nd->vhost_on)
+        net_vhost_sync(nd); /* a queue may have been enabled */
     else if (p && vq->index % 2)
         net_tx_turn(p);
     else if (p)
@@ -241,8 +254,12 @@ static void net_stop(struct vdev *dev, struct vq *only)
         nd->announce = false;
         nd->rx_coal = nd->tx_coal = (struct net_coal_set){0};
     }
-    for (unsigned i = 0; i < nd->pairs; i++)
+    net_vhost_sync(nd);
+    for (unsigned i = 0; i < nd->pairs; i++) {
         pair_stop(&nd->pair[i], only);
+        net_vhost_forget(&nd->pair[i], only);
+    }
+    nd->vhost_on = nd->vhost_on && only;
 }
 
 const struct virtio_type net_type = {
@@ -258,5 +275,6 @@ const struct virtio_type net_type = {
     .start = net_start,
     .kick = net_kick,
     .stop = net_stop,
+    .rewire = net_vhost_rewire,
     .close = net_close_dev,
 };

@@ -4,6 +4,7 @@
 #define DEVICES_NET_H
 
 #include "devices/backend/net.h"
+#include "devices/backend/vhost.h"
 #include "virtio/vdev.h"
 
 /* vdev_new()'s conf for net_type. */
@@ -12,6 +13,7 @@ struct net_conf {
     uint8_t mac[NET_MAC];
     uint16_t mtu;   /* told to the driver; 0: what the network asks for, if anything */
     unsigned pairs; /* of queues, at most net->pairs; 0: all of those */
+    const struct vhost_kind *vhost; /* accelerator for networks that lend; NULL: none */
 };
 
 extern const struct virtio_type net_type;

@@ -100,11 +100,9 @@ static void layer_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
 /* An interrupt when nothing is left, whatever suppresses it (6.3-l2). */
 static bool layer_publish(struct vq *vq)
 {
-    const struct vpci *vp = (const struct vpci *)vq->dev->up.ctx;
     const bool wanted = vq->ring_ops->publish(vq);
-    const bool on_empty = legacy_of(vp)->driver_features & BIT32(LEGACY_F_NOTIFY_ON_EMPTY);
 
-    return wanted || (on_empty && !vq->ring_ops->more(vq));
+    return wanted || (vq->dev->on_empty && !vq->ring_ops->more(vq));
 }
 
 static bool layer_kicks(struct vq *vq, bool on)
@@ -155,6 +153,7 @@ static void features_settle(struct vpci *vp)
 
     if (l->driver_features & BIT32(LEGACY_F_BAD))
         l->driver_features = 0; /* F10: it accepts whatever it sees, so it understands nothing */
+    dev->on_empty = l->driver_features & BIT32(LEGACY_F_NOTIFY_ON_EMPTY);
     bits = features_fitting(dev->type->features, l->driver_features & vdev_offered_word(dev, 0));
     vdev_driver_word_set(dev, 0, bits);
     vdev_driver_word_set(dev, 1, 0); /* 4.1.4.10-l10 */
@@ -370,7 +369,7 @@ static void queue_vector_write(void *ctx, const struct reg *reg, uint64_t v)
 
     (void)reg;
     if (vq)
-        vp->queue_vector[vq->index] = vpci_vector(vp, (uint16_t)v);
+        vpci_queue_vector_set(vp, vq->index, (uint16_t)v);
 }
 
 /* clang-format off */

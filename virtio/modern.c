@@ -191,7 +191,7 @@ static void queue_msix_vector_write(void *ctx, const struct reg *reg, uint64_t v
 
     (void)reg;
     if (vq)
-        vp->queue_vector[vq->index] = vpci_vector(vp, (uint16_t)v);
+        vpci_queue_vector_set(vp, vq->index, (uint16_t)v);
 }
 
 static uint64_t queue_enable_read(void *ctx, const struct reg *reg)

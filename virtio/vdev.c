@@ -115,6 +115,12 @@ void vdev_free(struct vdev *dev)
     free(dev);
 }
 
+void vdev_rewire(struct vdev *dev)
+{
+    if (dev->started && dev->type->rewire)
+        dev->type->rewire(dev);
+}
+
 /* ---- features ---- */
 
 /* Does f hold a bit without the one that it needs? Its row. */
@@ -316,6 +322,7 @@ void vdev_fail(struct vdev *dev, const char *clause, const char *fmt, ...)
     if (trace_on(TRACE_BASE))
         trace_emit_bytes(TRACE_FAIL, dev->trace, TRACE_NO_QUEUE, NULL, 0, why, strlen(why));
     status_set(dev, dev->status | VIRTIO_S_NEEDS_RESET);
+    vdev_rewire(dev);
     if ((dev->status & VIRTIO_S_DRIVER_OK) && dev->up.failed)
         dev->up.failed(dev);
 }
@@ -342,6 +349,7 @@ static void reset_end(struct vdev *dev)
     dev->accepted = (struct vfeat){{0}};
     dev->order = ORDER_LITTLE;
     dev->layer = NULL;
+    dev->on_empty = false;
     status_set(dev, 0);
     dev->broken = false;
     dev->resetting = false;
@@ -398,6 +406,7 @@ void vdev_dma_allow(struct vdev *dev, bool allow)
     if (dev->dma_off == !allow)
         return;
     dev->dma_off = !allow;
+    vdev_rewire(dev);
     if (!allow)
         return;
     for (unsigned i = 0; i < dev->n_queues; i++)

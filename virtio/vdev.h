@@ -84,6 +84,11 @@ struct virtio_type {
      * the others as their I/O ends. only: one queue is reset, NULL: all. May be NULL.
      */
     void (*stop)(struct vdev *dev, struct vq *only);
+    /*
+     * For types that let others work on rings in their stead: whether that may go on (vdev_runs())
+     * or how they interrupt (up.queue_eventfd()) may be different now. NULL for all others.
+     */
+    void (*rewire)(struct vdev *dev);
     /* Free what open took. No I/O is in flight. */
     void (*close)(struct vdev *dev);
 };
@@ -98,6 +103,11 @@ struct vdev_up {
     void (*queue_reset_done)(struct vdev *dev, unsigned index);
     /* The reset that vdev_reset() began is complete. */
     void (*reset_done)(struct vdev *dev);
+    /* An eventfd to signal instead of queue_interrupt() until the next rewire; -1: none now. */
+    int (*queue_eventfd)(struct vdev *dev, unsigned index);
+    /* The eventfd of a doorbell, which somebody else is to watch from now on (lent), or not any
+     * more: then it counts as rung. -1: there is none. */
+    int (*doorbell_lend)(struct vdev *dev, unsigned index, bool lent);
     void *ctx;
 };
 
@@ -122,6 +132,7 @@ struct vdev {
     bool started;       /* between start and stop */
     bool broken;        /* vdev_fail(): nothing is fetched until reset */
     bool resetting;     /* reset began, I/O still in flight */
+    bool on_empty;      /* an interrupt whenever a ring is empty, whatever suppresses it */
     bool dma_off;       /* the bus forbids it to reach memory (P19) */
     uint8_t generation; /* of the configuration; see config_seen */
     bool config_seen;   /* interfaces set it when a driver reads configuration or generation */
@@ -203,6 +214,9 @@ void vdev_start(struct vdev *dev);
  * keeps its value, and the last completion ends it (2.4.1-d1..d3; T04).
  */
 void vdev_reset(struct vdev *dev);
+
+/* The ways of interrupts changed: for those who take them past the device. */
+void vdev_rewire(struct vdev *dev);
 
 /* Memory may (not) be reached from now on; buffers that waited are looked at. */
 void vdev_dma_allow(struct vdev *dev, bool allow);

@@ -96,6 +96,20 @@ static void up_reset_done(struct vdev *dev)
     dma_update(vp);
 }
 
+static int up_queue_eventfd(struct vdev *dev, unsigned index)
+{
+    const struct vpci *vp = (const struct vpci *)dev->up.ctx;
+
+    if (!pci_msix_enabled(&vp->func) || vp->queue_vector[index] == VIRTIO_NO_VECTOR)
+        return -1;
+    return msix_eventfd(vp->func.msix, vp->queue_vector[index]);
+}
+
+static int up_doorbell_lend(struct vdev *dev, unsigned index, bool lent)
+{
+    return doorbell_lend(&((struct vpci *)dev->up.ctx)->bell[index], lent);
+}
+
 /* ---- from the bus ---- */
 
 static const struct vinterface *interface_at(const struct vpci *vp, unsigned bar)
@@ -158,6 +172,11 @@ static void func_msix_changed(struct pci_func *func, bool enabled)
     pci_intx_set(func, vp->isr != 0); /* 4.1.4.5.1-d4 counts while MSI-X is off */
 }
 
+static void vectors_changed(struct pci_func *func)
+{
+    vdev_rewire(vpci_of(func)->dev);
+}
+
 static const struct pci_ops vpci_ops = {
     .bar_read = func_bar_read,
     .bar_write = func_bar_write,
@@ -165,6 +184,7 @@ static const struct pci_ops vpci_ops = {
     .cap_written = func_cap_written,
     .master_changed = func_master_changed,
     .msix_changed = func_msix_changed,
+    .vectors_changed = vectors_changed,
 };
 
 /* ---- for interfaces ---- */
@@ -210,6 +230,12 @@ uint8_t vpci_isr_take(struct vpci *vp, const struct vinterface *itf)
 uint16_t vpci_vector(const struct vpci *vp, uint16_t v)
 {
     return v < msix_vectors(vp->func.msix) ? v : VIRTIO_NO_VECTOR; /* 4.1.5.1.2.1-d9 */
+}
+
+void vpci_queue_vector_set(struct vpci *vp, unsigned queue, uint16_t v)
+{
+    vp->queue_vector[queue] = vpci_vector(vp, v);
+    vectors_changed(&vp->func);
 }
 
 void vpci_doorbell(struct vpci *vp, unsigned queue)
@@ -260,8 +286,14 @@ static int vpci_build(struct vpci *vp, struct irqs *irqs, struct err *err)
     vp->bell = calloc(dev->n_queues ? dev->n_queues : 1, sizeof(vp->bell[0]));
     if (!vp->queue_vector || !vp->bell)
         return err_errno(err, ENOMEM, "device %s", dev->name);
-    dev->up = (struct vdev_up){up_queue_interrupt,  up_config_interrupt, up_failed,
-                               up_queue_reset_done, up_reset_done,       vp};
+    dev->up = (struct vdev_up){.queue_interrupt = up_queue_interrupt,
+                               .config_interrupt = up_config_interrupt,
+                               .failed = up_failed,
+                               .queue_reset_done = up_queue_reset_done,
+                               .reset_done = up_reset_done,
+                               .queue_eventfd = up_queue_eventfd,
+                               .doorbell_lend = up_doorbell_lend,
+                               .ctx = vp};
     pci_func_init(&vp->func, dev->name, dev->loop, &vpci_ops, vp);
     ret = doorbells_open(vp, err);
     if (ret == 0)

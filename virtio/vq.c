@@ -437,7 +437,7 @@ void vq_forget(struct vq_chain *chain)
     chain_retire(chain);
 }
 
-static void interrupt(struct vq *vq)
+void vq_interrupt(struct vq *vq)
 {
     vq->stats.interrupts++;
     vq->dev->up.queue_interrupt(vq->dev, vq->index);
@@ -464,7 +464,7 @@ void vq_publish(struct vq *vq)
     if (vq->held)
         vq->owed = true;
     else
-        interrupt(vq);
+        vq_interrupt(vq);
 }
 
 void vq_hold(struct vq *vq, bool on)
@@ -474,7 +474,7 @@ void vq_hold(struct vq *vq, bool on)
         return;
     vq->owed = false;
     if (vq->dev->started && vq_live(vq) && !vq->dev->resetting)
-        interrupt(vq);
+        vq_interrupt(vq);
 }
 
 bool vq_kicks(struct vq *vq, bool on)

@@ -113,6 +113,9 @@ void vq_forget(struct vq_chain *chain);
 /* Make pushed chains visible, and interrupt if the driver wants it. */
 void vq_publish(struct vq *vq);
 
+/* Interrupt for what somebody else put into the ring. */
+void vq_interrupt(struct vq *vq);
+
 /* Keep interrupts back: the ring is published all the same. Off: the one that is owed goes out. */
 void vq_hold(struct vq *vq, bool on);
 

@@ -65,6 +65,7 @@ struct net_case {
     uint16_t mtu;
     uint32_t speed;
     bool plain; /* no offloads */
+    const struct vhost_kind *vhost;
 };
 
 struct fake_frame {
@@ -82,6 +83,7 @@ struct fake {
     bool blocked, broken, closed;
     uint32_t taken;
     unsigned used_pairs, turns;
+    bool lent[NET_PAIRS_MAX];
     uint32_t offloads;
     void (*sent)(void); /* instead of keeping what is sent */
 };
@@ -177,6 +179,16 @@ static inline int fake_use_pairs(struct net *net, unsigned n)
     return 0;
 }
 
+enum { FAKE_TAP = 1000 }; /* a number that is no descriptor */
+
+static inline int fake_lend(struct net *net, unsigned pair, bool lent)
+{
+    (void)net;
+    assert_int_not_equal(fake.lent[pair], lent);
+    fake.lent[pair] = lent;
+    return FAKE_TAP + (int)pair;
+}
+
 static inline void fake_close(struct net *net)
 {
     loop_cancel(net->loop, &fake.work);
@@ -192,6 +204,7 @@ static const struct net_ops fake_net_ops = {
     .can_leave = fake_can,
     .take = fake_take,
     .use_pairs = fake_use_pairs,
+    .lend = fake_lend,
     .close = fake_close,
 };
 
@@ -210,7 +223,7 @@ static inline void *fake_conf(struct bench *b)
                             .mtu = c ? c->mtu : 0,
                             .speed = c ? c->speed : 0,
                             .up = true};
-    conf = (struct net_conf){.net = &fake.net};
+    conf = (struct net_conf){.net = &fake.net, .vhost = c ? c->vhost : NULL};
     memcpy(conf.mac, fake_mac, sizeof(fake_mac));
     return &conf;
 }

@@ -265,6 +265,8 @@ static bool combo_fits(const struct bench_kind *kind, const struct bench_test *t
         return false;
     if ((test->flags & BENCH_IN_ORDER) && !in_order)
         return false;
+    if ((test->flags & BENCH_LITTLE) && combo->order != ORDER_LITTLE)
+        return false;
     if ((test->flags & BENCH_INDIRECT) && (combo->without >> VIRTIO_F_INDIRECT_DESC & 1))
         return false;
     if ((test->flags & BENCH_MODERN) && combo->ops != &driver_modern)

@@ -61,6 +61,7 @@ enum {
     BENCH_BOTH = 256,    /* only where the device has both */
     BENCH_PACKED = 512,  /* as BENCH_SPLIT, where rings are packed */
     BENCH_IN_ORDER = 1024, /* only where requests come back in order */
+    BENCH_LITTLE = 2048,   /* only where the driver is little-endian */
 };
 
 struct bench_test {

@@ -22,6 +22,7 @@ static void doorbell_ready(void *arg, uint32_t events)
 int doorbell_open(struct doorbell *bell, struct loop *loop, struct err *err)
 {
     bell->src = NULL;
+    bell->loop = NULL;
     bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bell->fd < 0)
         return err_errno(err, errno, "cannot make a doorbell (see the limit on open files)");
@@ -33,16 +34,32 @@ int doorbell_open(struct doorbell *bell, struct loop *loop, struct err *err)
         bell->fd = -1;
         return err_errno(err, code, "cannot watch a doorbell");
     }
+    bell->loop = loop;
     return 0;
+}
+
+int doorbell_lend(struct doorbell *bell, bool lent)
+{
+    if (!bell->loop)
+        return -1;
+    if (lent && bell->src)
+        loop_fd_del(bell->src);
+    if (lent)
+        bell->src = NULL;
+    else if (!bell->src)
+        bell->src = loop_fd_add(bell->loop, bell->fd, EPOLLIN | EPOLLET, doorbell_ready, bell);
+    return lent || bell->src ? bell->fd : -1;
 }
 
 void doorbell_close(struct doorbell *bell)
 {
-    if (!bell->src)
+    if (!bell->loop)
         return;
-    loop_fd_del(bell->src);
+    if (bell->src)
+        loop_fd_del(bell->src);
     close(bell->fd);
     bell->src = NULL;
+    bell->loop = NULL;
     bell->fd = -1;
 }
 

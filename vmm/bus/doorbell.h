@@ -15,8 +15,9 @@
 
 struct doorbell {
     int fd;
-    unsigned index; /* the owner's: which queue */
-    struct loop_fd *src;
+    unsigned index;                          /* the owner's: which queue */
+    struct loop *loop;                       /* NULL: not open */
+    struct loop_fd *src;                     /* NULL while it is lent */
     void (*rung)(void *ctx, unsigned index); /* on the loop, locked; spurious calls happen */
     void *ctx;
 };
@@ -26,6 +27,10 @@ struct doorbell {
  * fine. */
 int doorbell_open(struct doorbell *bell, struct loop *loop, struct err *err);
 void doorbell_close(struct doorbell *bell);
+
+/* Leave it to somebody else, who waits for the descriptor that is returned, or (lent false) take it
+ * back: it counts as rung then. -1: it is not open, or cannot be watched. */
+int doorbell_lend(struct doorbell *bell, bool lent);
 
 /* Ring it from any thread. */
 void doorbell_ring(struct doorbell *bell);

@@ -103,6 +103,11 @@ static bool msi_ready(struct irq_msi *msi)
     return msi->connected;
 }
 
+int irq_msi_fd(struct irq_msi *msi)
+{
+    return msi_ready(msi) ? msi->fd : -1;
+}
+
 void irq_msi_fire(struct irq_msi *msi)
 {
     const struct irq_ops *ops = &msi->irqs->ops;

@@ -68,6 +68,9 @@ void irq_msi_done(struct irq_msi *msi);
  */
 void irq_msi_set(struct irq_msi *msi, uint64_t addr, uint32_t data);
 
+/* An eventfd that others may signal to send it, until it is set anew; -1: there is none. */
+int irq_msi_fd(struct irq_msi *msi);
+
 /* Send it: an eventfd write, or ops->send where no descriptor or route could be had. Under the
  * owner's lock. */
 void irq_msi_fire(struct irq_msi *msi);

@@ -96,13 +96,13 @@ static bool vector_open(const struct msix *msix, unsigned i)
            !(msix->vector[i].word[WORD_CTRL] & CTRL_MASK);
 }
 
-static void vector_send(struct msix_vector *vector)
+static struct irq_msi *vector_message(struct msix_vector *vector)
 {
     const uint32_t *word = vector->word;
 
     irq_msi_set(&vector->msi, (uint64_t)word[WORD_ADDR_HIGH] << 32 | word[WORD_ADDR],
                 word[WORD_DATA]);
-    irq_msi_fire(&vector->msi);
+    return &vector->msi;
 }
 
 /* Send what was held back, if it may go now. */
@@ -113,7 +113,7 @@ static void vector_flush(struct msix *msix, unsigned i)
     if (!(msix->pending[i / 32] & bit) || !vector_open(msix, i))
         return;
     msix->pending[i / 32] &= ~bit;
-    vector_send(&msix->vector[i]);
+    irq_msi_fire(vector_message(&msix->vector[i]));
 }
 
 void msix_notify(struct msix *msix, unsigned vector)
@@ -122,6 +122,13 @@ void msix_notify(struct msix *msix, unsigned vector)
         return;
     msix->pending[vector / 32] |= BIT32(vector % 32);
     vector_flush(msix, vector);
+}
+
+int msix_eventfd(struct msix *msix, unsigned vector)
+{
+    if (vector >= msix->n || !vector_open(msix, vector))
+        return -1;
+    return irq_msi_fd(vector_message(&msix->vector[vector]));
 }
 
 void msix_control(struct msix *msix, bool enable, bool mask_all, bool bus_master)

@@ -45,6 +45,10 @@ void msix_control(struct msix *msix, bool enable, bool mask_all, bool bus_master
  */
 void msix_notify(struct msix *msix, unsigned vector);
 
+/* An eventfd that others may signal instead of msix_notify(), until anything is written here or the
+ * control changes; -1: there is none now, the vector is masked, say. */
+int msix_eventfd(struct msix *msix, unsigned vector);
+
 /* Forget pending bits: their reasons are gone. For device resets. */
 void msix_clear_pending(struct msix *msix);
 

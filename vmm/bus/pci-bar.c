@@ -65,10 +65,12 @@ static void bar_write(void *ctx, uint64_t off, const void *data, unsigned len)
     loop_lock(func->loop);
     if (trace_on(TRACE_BASE))
         trace_access_begin(func->trace, bar->index, off, len);
-    if (bar->msix)
+    if (bar->msix) {
         msix_bar_write(func->msix, off, data, len);
-    else if (func->ops->bar_write)
+        pci_vectors_changed(func);
+    } else if (func->ops->bar_write) {
         func->ops->bar_write(func, bar->index, off, data, len);
+    }
     if (trace_on(TRACE_BASE))
         trace_access_end(true, data, len);
     loop_unlock(func->loop);

@@ -35,4 +35,7 @@ struct pci_follow {
 struct pci_follow pci_follow_get(const struct pci_func *func);
 void pci_follow_tell(struct pci_func *func, struct pci_follow before);
 
+/* Tell the owner that vectors may have changed. */
+void pci_vectors_changed(struct pci_func *func);
+
 #endif

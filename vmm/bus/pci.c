@@ -222,6 +222,12 @@ static unsigned msix_control_word(const struct pci_func *func)
     return func->msix_cap ? le16_load(&func->cfg[func->msix_cap + CAP_HEAD]) : 0;
 }
 
+void pci_vectors_changed(struct pci_func *func)
+{
+    if (func->ops && func->ops->vectors_changed)
+        func->ops->vectors_changed(func);
+}
+
 bool pci_msix_enabled(const struct pci_func *func)
 {
     return msix_control_word(func) & MSIX_CTRL_ENABLE;
@@ -257,6 +263,7 @@ void pci_follow_tell(struct pci_func *func, struct pci_follow before)
     if (func->msix)
         msix_control(func->msix, now.msix, msix_control_word(func) & MSIX_CTRL_MASK_ALL,
                      now.master);
+    pci_vectors_changed(func);
     if (now.msix != before.msix && ops->msix_changed)
         ops->msix_changed(func, now.msix);
     if (now.master != before.master && ops->master_changed)

@@ -76,6 +76,8 @@ struct pci_ops {
     /* Bus mastering was switched; or MSI-X enable was. May be NULL. Locked. */
     void (*master_changed)(struct pci_func *func, bool on);
     void (*msix_changed)(struct pci_func *func, bool enabled);
+    /* What msix_eventfd() says may be different now. May be NULL. Locked. */
+    void (*vectors_changed)(struct pci_func *func);
 };
 
 struct pci_bar {
