@@ -12,6 +12,9 @@ enum {
     CONFIG_MTU = 10,
     CONFIG_SPEED = 12,
     CONFIG_DUPLEX = 16,
+    CONFIG_KEY_SIZE = 17,
+    CONFIG_TABLE_LENGTH = 18,
+    CONFIG_HASH_TYPES = 20,
     CONFIG_BYTES = 24,
 };
 
@@ -47,6 +50,8 @@ const struct vfeat_row net_features[] = {
     {NET_F_GUEST_USO4, "guest_uso4", "5.1.3.1-d1", NET_F_GUEST_CSUM},
     {NET_F_GUEST_USO6, "guest_uso6", "5.1.3.1-d1", NET_F_GUEST_CSUM},
     {NET_F_HOST_USO, "host_uso", "5.1.3.1-d2", NET_F_CSUM},
+    {NET_F_HASH_REPORT, "hash_report", "5.1.4.1-d13", NET_F_CTRL_VQ},
+    {NET_F_RSS, "rss", "5.1.3.1-d3", NET_F_CTRL_VQ},
     {NET_F_SPEED_DUPLEX, "speed_duplex", "5.1.3-d2", -1},
     {0, NULL, NULL, -1},
 };
@@ -67,9 +72,10 @@ static const struct offload_row {
 void net_offer(struct vdev *dev, struct vfeat *f)
 {
     static const uint8_t always[] = {
-        NET_F_MAC,       NET_F_MRG_RXBUF,    NET_F_STATUS,        NET_F_SPEED_DUPLEX,
-        NET_F_CTRL_VQ,   NET_F_CTRL_RX,      NET_F_CTRL_VLAN,     NET_F_CTRL_RX_EXTRA,
-        NET_F_NOTF_COAL, NET_F_VQ_NOTF_COAL, NET_F_CTRL_MAC_ADDR, NET_F_GUEST_ANNOUNCE,
+        NET_F_MAC,         NET_F_MRG_RXBUF,    NET_F_STATUS,        NET_F_SPEED_DUPLEX,
+        NET_F_CTRL_VQ,     NET_F_CTRL_RX,      NET_F_CTRL_VLAN,     NET_F_CTRL_RX_EXTRA,
+        NET_F_NOTF_COAL,   NET_F_VQ_NOTF_COAL, NET_F_CTRL_MAC_ADDR, NET_F_GUEST_ANNOUNCE,
+        NET_F_HASH_REPORT,
     };
     const struct net_dev *nd = net_of(dev);
     const uint32_t can_send = net_can_send(nd->net), can_leave = net_can_leave(nd->net);
@@ -78,8 +84,10 @@ void net_offer(struct vdev *dev, struct vfeat *f)
         vfeat_add(f, always[i]);
     if (nd->mtu)
         vfeat_add(f, NET_F_MTU);
-    if (nd->pairs > 1)
+    if (nd->pairs > 1) {
         vfeat_add(f, NET_F_MQ);
+        vfeat_add(f, NET_F_RSS);
+    }
     if (can_leave & NET_CSUM)
         vfeat_add(f, NET_F_CTRL_GUEST_OFFLOADS);
     for (unsigned i = 0; i < 2 * ARRAY_SIZE(offload_rows); i++) {
@@ -197,10 +205,35 @@ static uint64_t duplex_read(void *ctx, const struct reg *reg)
     return speed_read(ctx, reg) == UINT32_MAX ? DUPLEX_UNKNOWN : DUPLEX_FULL;
 }
 
-/* Rows but those of mac name their feature. */
+static uint64_t key_size_read(void *ctx, const struct reg *reg)
+{
+    (void)ctx;
+    (void)reg;
+    return NET_RSS_KEY; /* 5.1.4.1-d7 */
+}
+
+static uint64_t table_length_read(void *ctx, const struct reg *reg)
+{
+    (void)ctx;
+    (void)reg;
+    return NET_RSS_TABLE; /* 5.1.4.1-d8 */
+}
+
+static uint64_t hash_types_read(void *ctx, const struct reg *reg)
+{
+    (void)ctx;
+    (void)reg;
+    return NET_HASH_TYPES;
+}
+
+/* Rows but those of mac name their feature; some come with either of two. */
 static bool config_present(void *ctx, const struct reg *reg)
 {
-    return vdev_offers((const struct vdev *)ctx, reg->off < NET_MAC ? NET_F_MAC : reg->arg);
+    const struct vdev *dev = (const struct vdev *)ctx;
+    const bool either = reg->off == CONFIG_PAIRS || reg->arg == NET_F_HASH_REPORT;
+
+    return vdev_offers(dev, reg->off < NET_MAC ? NET_F_MAC : reg->arg) ||
+           (either && vdev_offers(dev, NET_F_RSS));
 }
 
 /* clang-format off */
@@ -216,6 +249,9 @@ static const struct reg config_rows[] = {
     {CONFIG_MTU, 2, NET_F_MTU, "mtu", "5.1.4-d1", mtu_read, NULL},
     {CONFIG_SPEED, 4, NET_F_SPEED_DUPLEX, "speed", "5.1.4-d1", speed_read, NULL},
     {CONFIG_DUPLEX, 1, NET_F_SPEED_DUPLEX, "duplex", "5.1.4-d1", duplex_read, NULL},
+    {CONFIG_KEY_SIZE, 1, NET_F_HASH_REPORT, "rss_max_key_size", "5.1.4-d1", key_size_read, NULL},
+    {CONFIG_TABLE_LENGTH, 2, NET_F_RSS, "rss_max_indirection_table_length", "5.1.4-d1", table_length_read, NULL},
+    {CONFIG_HASH_TYPES, 4, NET_F_HASH_REPORT, "supported_hash_types", "5.1.4-d1", hash_types_read, NULL},
 };
 
 static const struct reg config_old_rows[] = {

@@ -21,7 +21,7 @@ enum {
 };
 
 enum { MAC_TABLE_SET = 0, MAC_ADDR_SET = 1, VLAN_ADD = 0, VLAN_DEL = 1, ANNOUNCE_ACK = 0 };
-enum { MQ_PAIRS_SET = 0, OFFLOADS_SET = 0 };
+enum { MQ_PAIRS_SET = 0, MQ_RSS_CONFIG = 1, MQ_HASH_CONFIG = 2, OFFLOADS_SET = 0 };
 enum { COAL_TX_SET = 0, COAL_RX_SET = 1, COAL_VQ_SET = 2, COAL_VQ_GET = 3 };
 
 /* A command on its way: args is what the driver sent, result what it gets behind the answer. */
@@ -106,7 +106,26 @@ static bool run_pairs(struct ctrl *c)
 {
     uint16_t n;
 
-    return gcur_get16(&c->args, &n) && net_pairs_set(c->nd, n);
+    if (!gcur_get16(&c->args, &n) || !net_pairs_set(c->nd, n))
+        return false;
+    c->nd->rss.steers = false; /* 5.1.9.5.5-d1: the last command counts */
+    return true;
+}
+
+static bool run_rss(struct ctrl *c)
+{
+    const struct net_rss old = c->nd->rss;
+    const unsigned pairs = net_rss_configure(&c->nd->rss, &c->args, c->nd->pairs);
+
+    if (pairs && net_pairs_set(c->nd, pairs))
+        return true;
+    c->nd->rss = old;
+    return false;
+}
+
+static bool run_hash(struct ctrl *c)
+{
+    return net_hash_configure(&c->nd->rss, &c->args);
 }
 
 static bool run_offloads(struct ctrl *c)
@@ -169,6 +188,8 @@ static const struct ctrl_row ctrl_rows[] = {
     {CLASS_VLAN, VLAN_DEL, NET_F_CTRL_VLAN, 2, run_vlan},
     {CLASS_ANNOUNCE, ANNOUNCE_ACK, NET_F_GUEST_ANNOUNCE, 0, run_announced},
     {CLASS_MQ, MQ_PAIRS_SET, NET_F_MQ, 2, run_pairs},
+    {CLASS_MQ, MQ_RSS_CONFIG, NET_F_RSS, ANY_BYTES, run_rss},
+    {CLASS_MQ, MQ_HASH_CONFIG, NET_F_HASH_REPORT, ANY_BYTES, run_hash},
     {CLASS_OFFLOADS, OFFLOADS_SET, NET_F_CTRL_GUEST_OFFLOADS, 8, run_offloads},
     {CLASS_COAL, COAL_TX_SET, NET_F_NOTF_COAL, 8, run_coal_all},
     {CLASS_COAL, COAL_RX_SET, NET_F_NOTF_COAL, 8, run_coal_all},

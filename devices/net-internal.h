@@ -35,6 +35,8 @@ enum {
     NET_F_GUEST_USO4 = 54,
     NET_F_GUEST_USO6 = 55,
     NET_F_HOST_USO = 56,
+    NET_F_HASH_REPORT = 57,
+    NET_F_RSS = 60,
     NET_F_SPEED_DUPLEX = 63,
 };
 
@@ -85,6 +87,28 @@ struct net_coal {
     bool running;
 };
 
+/* 5.1.9.4.3-d4: types of hashes, as bit numbers; each is followed by those with ports. */
+enum { NET_HASH_IPV4 = 0, NET_HASH_IPV6 = 3, NET_HASH_TYPES = 0x3f };
+
+enum {
+    NET_RSS_KEY = 40,
+    NET_RSS_TABLE = 128,
+    NET_RSS_INPUT = 36,  /* bytes: addresses of IPv6, ports */
+    NET_HASH_HEADER = 8, /* more than NET_HEADER, where the driver is told of hashes */
+};
+
+struct net_rss {
+    bool steers;    /* frames go where the table says, not where they arrive */
+    uint32_t types; /* of hashes that are wanted */
+    uint16_t mask, unclassified, table[NET_RSS_TABLE];
+    uint32_t half[2 * NET_RSS_INPUT][16]; /* made of the key */
+};
+
+struct net_hash {
+    uint32_t value;
+    uint16_t report; /* 0: none */
+};
+
 struct net_dev;
 
 /* The header in the order of the host (5.1.9). */
@@ -98,6 +122,8 @@ struct net_hdr {
 struct net_rx_frame {
     uint32_t len; /* with header; 0: there is none */
     uint32_t direct;
+    struct net_pair *to; /* whose buffers it is put in */
+    struct net_hash hash;
 };
 
 struct net_vhost;
@@ -110,7 +136,7 @@ struct net_pair {
     unsigned held_first, n_held;
     uint64_t held_bytes;
     uint32_t expect; /* bytes of the next frame, by those before */
-    uint8_t head[NET_HEADER + NET_RX_HEAD];
+    uint8_t head[NET_HASH_HEADER + NET_HEADER + NET_RX_HEAD]; /* the first bytes are spare */
     uint8_t *bounce;
     struct net_rx_frame frame;
     struct loop_timer *patience; /* how long it waits for buffers */
@@ -136,6 +162,8 @@ struct net_dev {
     uint32_t asks;  /* NET_CSUM ...: what the driver may leave to the network */
     uint32_t takes; /* what the network may leave to the driver now */
     struct net_filter filter;
+    struct net_rss rss;
+    unsigned extra; /* bytes that the driver's header has more than NET_HEADER */
     struct net_coal_set rx_coal, tx_coal; /* of queues that are set up anew */
     uint8_t *bounce;
 };
@@ -179,6 +207,13 @@ bool net_hdr_receivable(const struct net_dev *nd, struct net_hdr *hdr, const uin
 void net_filter_reset(struct net_dev *nd);
 /* Does the driver want this frame of len bytes, the first of which are given? */
 bool net_filter_passes(const struct net_dev *nd, const uint8_t *frame, uint64_t len);
+
+/* net-rss.c. A frame of len bytes that are given. */
+struct net_hash net_rss_hash(const struct net_rss *rss, const uint8_t *frame, uint32_t len);
+unsigned net_rss_pair(const struct net_rss *rss, const struct net_hash *hash);
+/* Commands. Pairs that are in use from now on, 0: it is wrong, and nothing changes. */
+unsigned net_rss_configure(struct net_rss *rss, struct gcur *args, unsigned pairs);
+bool net_hash_configure(struct net_rss *rss, struct gcur *args);
 
 /* net-coal.c: vq_publish() of so many frames, with the interrupt when the driver wants it */
 void net_coal_publish(struct net_coal *c, unsigned frames);

@@ -33,6 +33,12 @@ static bool merges(const struct net_pair *p)
     return vdev_has(p->nd->dev, NET_F_MRG_RXBUF);
 }
 
+static bool rx_in_use(const struct net_pair *p)
+{
+    return vdev_runs(p->nd->dev) && vq_live(net_rx_queue(p)) && p->index < p->nd->active &&
+           !p->nd->vhost_on;
+}
+
 /* ---- buffers ---- */
 
 static struct vq_chain *held_at(const struct net_pair *p, unsigned i)
@@ -43,7 +49,7 @@ static struct vq_chain *held_at(const struct net_pair *p, unsigned i)
 /* Buffers that frames can be put in: writable, all of them, RAM, and room for one. */
 static bool rx_usable(const struct net_pair *p, const struct vq_chain *chain)
 {
-    const uint64_t least = merges(p) ? 1 : NET_HEADER + NET_ETHERNET;
+    const uint64_t least = merges(p) ? 1 : NET_HEADER + p->nd->extra + NET_ETHERNET;
 
     return !chain->fault && !gcur_left(&chain->out) && gcur_left(&chain->in) >= least;
 }
@@ -97,14 +103,26 @@ static void held_put(struct net_pair *p, uint64_t at, const uint8_t *from, size_
 
 /* ---- a frame ---- */
 
+/* It arrives behind some spare bytes; the driver's header begins in them if it is longer. */
+static uint8_t *rx_frame(struct net_pair *p)
+{
+    return p->head + NET_HASH_HEADER + NET_HEADER;
+}
+
+static uint8_t *rx_front(struct net_pair *p)
+{
+    return p->head + NET_HASH_HEADER - p->nd->extra;
+}
+
 /* Where the next frame is to go. Returns pieces; *direct = bytes of the driver's buffers. */
 static unsigned rx_pieces(struct net_pair *p, struct iovec iov[RX_PIECES + 2], uint32_t *direct)
 {
-    uint64_t skip = RX_HEAD, total = 0, bytes;
+    const unsigned n_held = p->nd->rss.steers ? 0 : p->n_held; /* it may not be for these */
+    uint64_t skip = RX_HEAD + p->nd->extra, total = 0, bytes;
     unsigned n = 1;
 
-    iov[0] = (struct iovec){p->head, RX_HEAD};
-    for (unsigned i = 0; i < p->n_held && n <= RX_PIECES && total < NET_FRAME_MAX; i++) {
+    iov[0] = (struct iovec){p->head + NET_HASH_HEADER, RX_HEAD};
+    for (unsigned i = 0; i < n_held && n <= RX_PIECES && total < NET_FRAME_MAX; i++) {
         struct gcur c = held_at(p, i)->in;
         const uint64_t pass = min_u64(skip, gcur_left(&c));
         int k;
@@ -135,6 +153,29 @@ static void rx_learn(struct net_pair *p, uint32_t len)
         p->expect = RX_EXPECT_MIN;
 }
 
+/* Does the driver want it, bytes long? Puts right what its header says. */
+static bool rx_wanted(struct net_pair *p, uint64_t bytes)
+{
+    struct net_hdr hdr = net_hdr_load(ORDER_LITTLE, p->head + NET_HASH_HEADER);
+
+    if (bytes < NET_ETHERNET || bytes > NET_FRAME_MAX ||
+        !net_hdr_receivable(p->nd, &hdr, rx_frame(p), bytes)) {
+        p->nd->net->lost++;
+        return false;
+    }
+    net_hdr_store(ORDER_LITTLE, &hdr, p->head + NET_HASH_HEADER);
+    return net_filter_passes(p->nd, rx_frame(p), bytes);
+}
+
+/* Where it goes. */
+static void rx_steer(struct net_pair *p, uint32_t bytes)
+{
+    const struct net_rss *rss = &p->nd->rss;
+
+    p->frame.hash = net_rss_hash(rss, rx_frame(p), (uint32_t)min_u64(bytes, NET_RX_HEAD));
+    p->frame.to = rss->steers ? &p->nd->pair[net_rss_pair(rss, &p->frame.hash)] : p;
+}
+
 /* Fetch the next frame. false: none. frame.len stays 0 for one that nobody wants. */
 static bool rx_fetch(struct net_pair *p)
 {
@@ -142,31 +183,21 @@ static bool rx_fetch(struct net_pair *p)
     uint32_t direct;
     const unsigned n = rx_pieces(p, iov, &direct);
     const int64_t len = net_receive(p->nd->net, p->index, iov, n);
-    struct net_hdr hdr;
 
     if (len < 0)
         return false;
-    if (len < NET_HEADER + NET_ETHERNET || len > NET_HEADER + NET_FRAME_MAX) {
-        p->nd->net->lost++;
+    if (!rx_wanted(p, (uint64_t)(len > NET_HEADER ? len - NET_HEADER : 0)))
         return true;
-    }
-    hdr = net_hdr_load(ORDER_LITTLE, p->head);
-    if (!net_hdr_receivable(p->nd, &hdr, p->head + NET_HEADER, (uint64_t)len - NET_HEADER)) {
-        p->nd->net->lost++;
-        return true;
-    }
-    if (!net_filter_passes(p->nd, p->head + NET_HEADER, (uint64_t)len - NET_HEADER))
-        return true;
-    net_hdr_store(ORDER_LITTLE, &hdr, p->head);
     rx_learn(p, (uint32_t)len);
-    p->frame = (struct net_rx_frame){(uint32_t)len, direct};
+    p->frame.len = (uint32_t)len + p->nd->extra;
+    p->frame.direct = direct;
+    rx_steer(p, (uint32_t)len - NET_HEADER);
     return true;
 }
 
-/* How many of the held buffers the frame fills. */
-static unsigned rx_spread(const struct net_pair *p)
+/* How many of the held buffers a frame fills. */
+static unsigned rx_spread(const struct net_pair *p, uint64_t left)
 {
-    uint64_t left = p->frame.len;
     unsigned n = 0;
 
     while (left)
@@ -174,43 +205,62 @@ static unsigned rx_spread(const struct net_pair *p)
     return n;
 }
 
+/* 5.1.9.4.1-d1, d2; 5.1.9.4.5-d1 */
+static void rx_header(struct net_pair *p, enum byte_order order, unsigned buffers)
+{
+    struct net_hdr hdr = net_hdr_load(ORDER_LITTLE, p->head + NET_HASH_HEADER);
+    uint8_t *front = rx_front(p), *hash = front + NET_HEADER;
+
+    hdr.buffers = (uint16_t)buffers;
+    net_hdr_store(order, &hdr, front);
+    if (!p->nd->extra)
+        return;
+    order_store(order, hash, 4, p->frame.hash.value);
+    order_store(order, hash + 4, 2, p->frame.hash.report);
+    order_store(order, hash + 6, 2, 0);
+}
+
 /* The buffers hold the frame but for its first and last bytes: add them, and give it away. */
 static void rx_give(struct net_pair *p)
 {
-    const uint32_t len = p->frame.len;
-    const uint32_t in_head = (uint32_t)min_u64(len, RX_HEAD);
-    const uint64_t in_place = (uint64_t)RX_HEAD + p->frame.direct;
-    const unsigned n = rx_spread(p);
-    struct net_hdr hdr = net_hdr_load(ORDER_LITTLE, p->head);
+    struct net_pair *to = p->frame.to;
+    const uint32_t len = p->frame.len, head = RX_HEAD + p->nd->extra;
+    const uint64_t in_place = (uint64_t)head + p->frame.direct;
+    const unsigned n = rx_spread(to, len);
     uint64_t left = len;
 
-    hdr.buffers = (uint16_t)n; /* 5.1.9.4.1-d1, d2 */
-    net_hdr_store(held_at(p, 0)->in.order, &hdr, p->head);
-    held_put(p, 0, p->head, in_head);
+    rx_header(p, held_at(to, 0)->in.order, n);
+    held_put(to, 0, rx_front(p), (size_t)min_u64(len, head));
     if (len > in_place)
-        held_put(p, in_place, p->bounce, (size_t)(len - in_place));
+        held_put(to, in_place, p->bounce, (size_t)(len - in_place));
     for (unsigned i = 0; i < n; i++) { /* 5.1.9.4.1-d3 */
-        struct vq_chain *chain = held_take(p);
+        struct vq_chain *chain = held_take(to);
         const uint64_t room = gcur_left(&chain->in), used = min_u64(left, room);
 
-        p->held_bytes -= room;
+        to->held_bytes -= room;
         left -= used;
         vq_push(chain, (uint32_t)used);
     }
-    p->given++;
+    to->given++;
+}
+
+/* May more buffers come that it fits in? Those of others are not waited for. */
+static bool rx_may_wait(const struct net_pair *p)
+{
+    return p->frame.to == p && (merges(p) ? p->n_held < NET_RX_QUEUE : !p->n_held);
 }
 
 /* true: the frame has gone, to the driver or for good. */
 static bool rx_place(struct net_pair *p)
 {
-    const bool fits = rx_gather(p, p->frame.len) && p->held_bytes >= p->frame.len;
+    struct net_pair *to = p->frame.to;
 
-    if (fits)
+    if (rx_in_use(to) && rx_gather(to, p->frame.len) && to->held_bytes >= p->frame.len)
         rx_give(p);
-    else if (merges(p) && p->n_held < NET_RX_QUEUE)
+    else if (rx_may_wait(p))
         return false; /* N11 */
     else
-        p->nd->net->lost++; /* N10: the buffer stays */
+        p->nd->net->lost++; /* N10: the buffer stays; N19, 5.1.9.5.7.3-d2 */
     p->frame.len = 0;
     if (p->waiting)
         loop_timer_set(p->patience, 0);
@@ -220,18 +270,12 @@ static bool rx_place(struct net_pair *p)
 
 /* ---- turns ---- */
 
-static bool rx_in_use(const struct net_pair *p)
-{
-    return vdev_runs(p->nd->dev) && vq_live(net_rx_queue(p)) && p->index < p->nd->active &&
-           !p->nd->vhost_on;
-}
-
 static enum rx_state rx_one(struct net_pair *p)
 {
     if (!rx_in_use(p))
         return RX_OFF;
     if (!p->frame.len) {
-        if (!rx_gather(p, p->expect) && !p->n_held)
+        if (!p->nd->rss.steers && !rx_gather(p, p->expect) && !p->n_held)
             return RX_STARVED;
         if (!rx_fetch(p))
             return RX_EMPTY;
@@ -261,6 +305,13 @@ static void rx_publish(struct net_pair *p)
     p->given = 0;
 }
 
+static void rx_publish_others(struct net_pair *p)
+{
+    for (unsigned i = 0; p->nd->rss.steers && i < p->nd->pairs; i++)
+        if (p->nd->pair[i].given)
+            rx_publish(&p->nd->pair[i]);
+}
+
 void net_rx_turn(struct net_pair *p)
 {
     struct vq *vq = net_rx_queue(p);
@@ -272,6 +323,7 @@ void net_rx_turn(struct net_pair *p)
             rx_publish(p);
     }
     rx_publish(p);
+    rx_publish_others(p);
     if (state == RX_TAKEN || (state == RX_STARVED && rx_kicks(p, true))) {
         loop_post(vq->dev->loop, &vq->again);
         return;

@@ -14,12 +14,13 @@ enum { TX_PIECES = 64, TX_BYTES_MAX = NET_FRAME_MAX };
 /* Take the header off. false: it goes back (N01, N02, N05, N08). */
 static bool tx_open(struct net_pair *p, struct vq_chain *chain)
 {
-    const uint64_t bytes = gcur_left(&chain->out);
+    const uint64_t bytes = gcur_left(&chain->out), header = NET_HEADER + p->nd->extra;
     uint8_t raw[NET_HEADER];
     struct net_hdr hdr;
 
-    if (chain->fault || gcur_left(&chain->in) || bytes < NET_HEADER + NET_ETHERNET ||
-        bytes > NET_HEADER + TX_BYTES_MAX || !gcur_get(&chain->out, raw, sizeof(raw)))
+    if (chain->fault || gcur_left(&chain->in) || bytes < header + NET_ETHERNET ||
+        bytes > header + TX_BYTES_MAX || !gcur_get(&chain->out, raw, sizeof(raw)) ||
+        !gcur_skip(&chain->out, p->nd->extra))
         return false;
     hdr = net_hdr_load(chain->out.order, raw);
     if (!net_hdr_sendable(p->nd, &hdr, gcur_left(&chain->out)))

@@ -23,7 +23,8 @@ static const uint8_t kernel_features[] = {NET_F_MRG_RXBUF, VIRTIO_F_INDIRECT_DES
 /* What the kernel would have to do and does not. */
 static const uint8_t not_offered[] = {
     VIRTIO_F_RING_PACKED,       VIRTIO_F_IN_ORDER, VIRTIO_F_NOTIFICATION_DATA,
-    VIRTIO_F_NOTIF_CONFIG_DATA, NET_F_NOTF_COAL,   NET_F_VQ_NOTF_COAL};
+    VIRTIO_F_NOTIF_CONFIG_DATA, NET_F_NOTF_COAL,   NET_F_VQ_NOTF_COAL,
+    NET_F_HASH_REPORT,          NET_F_RSS};
 
 struct ring {
     struct net_vhost *nv;

@@ -68,7 +68,8 @@ void net_announce(struct vdev *dev)
 /* 5.1.2-d1: where it is depends on what the driver accepted. */
 static bool is_ctrl(const struct net_dev *nd, unsigned index)
 {
-    const unsigned n = vdev_has(nd->dev, NET_F_MQ) ? nd->pairs : 1;
+    const bool many = vdev_has(nd->dev, NET_F_MQ) || vdev_has(nd->dev, NET_F_RSS);
+    const unsigned n = many ? nd->pairs : 1;
 
     return vdev_has(nd->dev, NET_F_CTRL_VQ) && index == 2 * n;
 }
@@ -206,6 +207,8 @@ static int net_start(struct vdev *dev)
     nd->asks = net_asks(dev);
     nd->takes = net_takes(dev); /* F08 */
     nd->active = 1;             /* 5.1.9.5.6.2-d1 */
+    nd->extra = vdev_has(dev, NET_F_HASH_REPORT) ? NET_HASH_HEADER : 0;
+    memset(&nd->rss, 0, sizeof(nd->rss));
     net_filter_reset(nd);
     ret = net_take(nd->net, nd->takes);
     if (ret == 0)

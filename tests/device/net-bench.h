@@ -319,6 +319,8 @@ static inline uint64_t frames_lost(struct bench *b)
 /* Bytes of its header. */
 static inline uint32_t drv_header(const struct bench *b)
 {
+    if (bench_has(b, F_HASH_REPORT))
+        return 20;
     return b->combo->ops == &driver_legacy && !bench_has(b, F_MRG_RXBUF) ? 10 : 12;
 }
 
@@ -356,9 +358,9 @@ static inline void tx_frame(struct bench *b, unsigned q, const struct hdr_fields
 {
     const uint32_t hdr = drv_header(b);
     const struct hdr_fields zero = {0};
-    uint8_t *bytes = (uint8_t *)malloc(hdr + len);
+    uint8_t *bytes = (uint8_t *)calloc(1, hdr + len);
 
-    hdr_put(b->d.order, bytes, h ? h : &zero, hdr == 12);
+    hdr_put(b->d.order, bytes, h ? h : &zero, hdr != 10);
     memcpy(bytes + hdr, frame, len);
     assert_int_equal(dq_xfer(&b->d.q[q], bytes, hdr + len, NULL, 0), 0);
     free(bytes);
@@ -421,7 +423,7 @@ static inline void rx_collect(struct bench *b, unsigned q, struct hdr_fields *h,
         at += u.len;
         n++;
     }
-    *h = hdr_get(b->d.order, bytes, hdr == 12);
+    *h = hdr_get(b->d.order, bytes, hdr != 10);
     assert_int_equal(h->buffers, n);
     memcpy(frame, bytes + hdr, len);
     free(bytes);

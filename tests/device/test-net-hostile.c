@@ -158,7 +158,7 @@ static void test_rx_too_big(struct bench *b)
 /* N11: a frame that needs more buffers waits for them, and all behind it, without a turn. */
 static void test_rx_starved(struct bench *b)
 {
-    const unsigned n = (HDR + 5000 + 999) / 1000;
+    const unsigned n = (drv_header(b) + 5000 + 999) / 1000;
     struct used u;
     unsigned turns;
 

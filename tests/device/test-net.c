@@ -149,7 +149,7 @@ static void test_rx_merged(struct bench *b)
 
     for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
         const uint32_t len = sizes[i] < 100 ? 600 : 5000;
-        const unsigned n = (HDR + len + sizes[i] - 1) / sizes[i];
+        const unsigned n = (drv_header(b) + len + sizes[i] - 1) / sizes[i];
         const uint64_t mark = drv_mark(&b->d);
 
         for (unsigned k = 0; k < n; k++)
@@ -179,7 +179,7 @@ static void test_rx_many(struct bench *b)
         const uint32_t len = lens[i % ARRAY_SIZE(lens)];
         const uint64_t mark = drv_mark(&b->d);
 
-        for (unsigned k = 0; k < (HDR + len + 1525) / 1526; k++)
+        for (unsigned k = 0; k < (drv_header(b) + len + 1525) / 1526; k++)
             rx_post(b, RXQ, 1526);
         rx_is(b, len, i);
         drv_rewind(&b->d, mark);
