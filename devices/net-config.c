@@ -250,8 +250,10 @@ static const struct reg config_rows[] = {
     {CONFIG_SPEED, 4, NET_F_SPEED_DUPLEX, "speed", "5.1.4-d1", speed_read, NULL},
     {CONFIG_DUPLEX, 1, NET_F_SPEED_DUPLEX, "duplex", "5.1.4-d1", duplex_read, NULL},
     {CONFIG_KEY_SIZE, 1, NET_F_HASH_REPORT, "rss_max_key_size", "5.1.4-d1", key_size_read, NULL},
-    {CONFIG_TABLE_LENGTH, 2, NET_F_RSS, "rss_max_indirection_table_length", "5.1.4-d1", table_length_read, NULL},
-    {CONFIG_HASH_TYPES, 4, NET_F_HASH_REPORT, "supported_hash_types", "5.1.4-d1", hash_types_read, NULL},
+    {CONFIG_TABLE_LENGTH, 2, NET_F_RSS, "rss_max_indirection_table_length", "5.1.4-d1",
+     table_length_read, NULL},
+    {CONFIG_HASH_TYPES, 4, NET_F_HASH_REPORT, "supported_hash_types", "5.1.4-d1",
+     hash_types_read, NULL},
 };
 
 static const struct reg config_old_rows[] = {

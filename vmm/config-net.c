@@ -122,6 +122,19 @@ static int net_ifname(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int net_vhost(void *conf, const char *value, struct err *err)
+{
+    static const char *const words[] = {"off", "on"};
+    struct config_net *net = (struct config_net *)conf;
+    const int i = config_word(words, ARRAY_SIZE(words), value, "on, off", err);
+    const int ret = kind_check(net, CONFIG_NET_TAP, err);
+
+    if (i < 0 || ret < 0)
+        return ret < 0 ? ret : i;
+    net->vhost = i;
+    return 0;
+}
+
 /* ---- passt ---- */
 
 static int net_socket(void *conf, const char *value, struct err *err)
@@ -200,6 +213,10 @@ const struct opt config_net_opts[] = {
      "tap: the interface on the host, one that exists (ip tuntap add) or a new one, which needs "
      "CAP_NET_ADMIN; a name vmmN is the default",
      net_ifname, false},
+    {"vhost", "on|off",
+     "tap: let the host's kernel move the frames (/dev/vhost-net), which is fastest; without "
+     "dump=. off is the default",
+     net_vhost, false},
     {"socket", "PATH", "passt: the socket where passt, or anything that talks as it does, listens",
      net_socket, false},
     {"mac", "ADDRESS",
@@ -262,13 +279,18 @@ int config_net_check(struct config *config, struct err *err)
     if (!config->no_net && !config->n_nets && net_slirp_built &&
         config_net_add(config, CONFIG_NET_USER, &net) < 0)
         return err_errno(err, ENOMEM, "--net user");
-    if (!config->net_dump)
-        return 0;
-    if (!config->n_nets)
+    if (config->net_dump && !config->n_nets)
         return err_set(err, EINVAL, "--net-dump: there is no network to dump");
-    if (config->net[0].dump)
+    if (config->net_dump && config->net[0].dump)
         return err_set(err, EINVAL, "--net-dump and dump= of the first --net are the same thing");
-    return net_dump(&config->net[0], config->net_dump, err);
+    if (config->net_dump && net_dump(&config->net[0], config->net_dump, err) < 0)
+        return -ENOMEM;
+    for (unsigned i = 0; i < config->n_nets; i++)
+        if (config->net[i].vhost && config->net[i].dump)
+            return err_set(err, EINVAL,
+                           "--net tap: with vhost=on no frame passes through vmm, so that none can "
+                           "be dumped; leave one of them away");
+    return 0;
 }
 
 void config_net_free(struct config *config)

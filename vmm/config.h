@@ -71,6 +71,7 @@ struct config_net {
     struct net_slirp_forward *forward; /* user */
     unsigned n_forwards;
     char ifname[16]; /* tap; "": the kernel names it */
+    bool vhost;      /* tap: the kernel's accelerator */
     char *socket;    /* passt */
     bool mac_given;
     uint8_t mac[NET_MAC];

@@ -98,7 +98,9 @@ static int net_make(struct parts *parts, unsigned index, struct err *err)
 {
     const struct config *config = parts->env.config;
     const struct config_net *c = &config->net[index];
-    struct net_conf conf = {.mtu = c->mtu, .pairs = c->queues ? c->queues : 1};
+    struct net_conf conf = {.mtu = c->mtu,
+                            .pairs = c->queues ? c->queues : 1,
+                            .vhost = c->vhost ? &vhost_kernel : NULL};
     const struct vinterfaces *ifs = part_interfaces(parts, c->interface, &net_type, err);
     struct part *part = ifs ? part_add(parts, "net", index, NULL, err) : NULL;
 
