@@ -244,6 +244,13 @@ int blk_resize(struct vdev *dev, struct err *err)
     return ret;
 }
 
+int blk_grow(struct vdev *dev, uint64_t size, struct err *err)
+{
+    const int ret = blk_backend_grow(blk_of(dev)->be, size, err);
+
+    return ret < 0 ? ret : blk_resize(dev, err);
+}
+
 const struct virtio_type blk_type = {
     .name = "blk",
     .id = VIRTIO_ID_BLK,

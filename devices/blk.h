@@ -25,6 +25,9 @@ struct blk_conf {
  */
 int blk_resize(struct vdev *dev, struct err *err);
 
+/* Make what it is kept in larger, to size bytes, and tell the driver: as blk_backend_grow(). */
+int blk_grow(struct vdev *dev, uint64_t size, struct err *err);
+
 extern const struct virtio_type blk_type;
 
 #endif

@@ -116,18 +116,22 @@ static uint64_t disk_bytes(const struct part *part)
     return capacity->read(part->vpci->dev, capacity) * 512;
 }
 
-/* The file's size has changed: the guest is told. */
+/* The file's size has changed, or is to: the guest is told. */
 static json_t *block_resize(struct control_call *call)
 {
     struct part *part = disk_find(call);
     uint64_t before, now;
+    json_int_t size;
     int ret;
 
     if (!part)
         return NULL;
     loop_lock(part->loop);
     before = disk_bytes(part);
-    ret = blk_resize(part->vpci->dev, &call->err);
+    if (control_integer(call, "size", &size))
+        ret = blk_grow(part->vpci->dev, size > 0 ? (uint64_t)size : 0, &call->err);
+    else
+        ret = blk_resize(part->vpci->dev, &call->err);
     now = disk_bytes(part);
     loop_unlock(part->loop);
     if (ret < 0)
@@ -222,7 +226,7 @@ const struct control_command machine_commands[] = {
     {"system_powerdown", CONTROL_NO_ARGS, system_powerdown},
     {"system_reset", CONTROL_NO_ARGS, system_reset},
     {"quit", CONTROL_NO_ARGS, quit},
-    {"block_resize", {{"device", JSON_STRING, true}}, block_resize},
+    {"block_resize", {{"device", JSON_STRING, true}, {"size", JSON_INTEGER, false}}, block_resize},
     {"balloon", {{"value", JSON_INTEGER, true}}, balloon},
     {"balloon_poll", CONTROL_NO_ARGS, balloon_poll},
     {"query-balloon", CONTROL_NO_ARGS, query_balloon},

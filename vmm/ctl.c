@@ -99,9 +99,14 @@ static json_t *ask_balloon(struct control_client *client, json_t *args, struct e
 
 /* ---- words behind a command ---- */
 
-static int fill_device(char *const *word, unsigned n, json_t *args, struct err *err)
+static int fill_resize(char *const *word, unsigned n, json_t *args, struct err *err)
 {
-    (void)n;
+    uint64_t size;
+
+    if (n > 1 && opts_size(word[1], &size, err) < 0)
+        return -EINVAL;
+    if (n > 1)
+        json_object_set_new(args, "size", json_integer((json_int_t)min_u64(size, INT64_MAX)));
     if (json_object_set_new(args, "device", json_string(word[0])) < 0)
         return err_set(err, EINVAL, "'%s' is not the name of a disk", word[0]);
     return 0;
@@ -138,8 +143,9 @@ static const struct ctl_command commands[] = {
     {"reset", "", "restart it at once, as with a reset button", "system_reset", NULL, 0, 0, NULL,
      NULL},
     {"quit", "", "end it at once, as if its plug were pulled", "quit", NULL, 0, 0, NULL, NULL},
-    {"resize", "DISK", "tell the guest of the new size of a disk's file: truncate it first",
-     "block_resize", NULL, 1, 1, fill_device, print_resize},
+    {"resize", "DISK [SIZE]",
+     "make a disk's file larger; without SIZE: the guest is told of the size that it has now",
+     "block_resize", NULL, 1, 2, fill_resize, print_resize},
     {"balloon", "[SIZE]",
      "how much memory the guest is to have, 256M say; without SIZE: what it has", NULL, ask_balloon,
      0, 1, fill_balloon, print_balloon},

@@ -22,6 +22,7 @@
 #include "devices/backend/blk-engine.h"
 #include "devices/backend/blk-overlay.h"
 #include "devices/backend/blk.h"
+#include "vmm/base/bits.h"
 
 #define LOCK_AT (INT64_C(1) << 62)
 
@@ -275,5 +276,28 @@ int blk_backend_resize(struct blk_backend *be, struct err *err)
     if (ret < 0)
         return err_errno(err, -ret, "cannot make the snapshot of disk %s larger", be->path);
     be->size = size;
+    return 0;
+}
+
+int blk_backend_grow(struct blk_backend *be, uint64_t size, struct err *err)
+{
+    struct stat st;
+
+    if (be->read_only || be->overlay)
+        return err_set(err, EROFS, "disk %s: nothing is written to its file, so it cannot grow",
+                       be->path);
+    if (fstat(be->fd[BLK_IMAGE], &st) < 0)
+        return err_errno(err, errno, "disk %s", be->path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, EINVAL,
+                       "disk %s is not a file: make it larger by its own means, then say resize "
+                       "without a size",
+                       be->path);
+    if (size < (uint64_t)st.st_size || size % BLK_SECTOR)
+        return err_set(err, EINVAL,
+                       "disk %s has %" PRIu64 " bytes: it can only grow, in whole sectors of %d",
+                       be->path, (uint64_t)st.st_size, BLK_SECTOR);
+    if (ftruncate(be->fd[BLK_IMAGE], (off_t)min_u64(size, INT64_MAX)) < 0)
+        return err_errno(err, errno, "disk %s cannot grow", be->path);
     return 0;
 }

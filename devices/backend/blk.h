@@ -124,6 +124,12 @@ void blk_commit(struct blk_backend *be);
  */
 int blk_backend_resize(struct blk_backend *be, struct err *err);
 
+/*
+ * Make the image's file larger, to size bytes; blk_backend_resize() is still due. 0, or -errno with
+ * err filled, nothing changed: smaller, not whole sectors, not a file, or one that is not written.
+ */
+int blk_backend_grow(struct blk_backend *be, uint64_t size, struct err *err);
+
 /* Long requests that are in flight may end early, with -ECANCELED. */
 void blk_cancel(struct blk_backend *be);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Images that become larger and smaller while they are in use, and syncs that are not wanted. */
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "tests/unit/blk-script.h"
 
@@ -100,6 +101,53 @@ static void test_no_size_is_refused(void **state)
     image_done(&m);
 }
 
+static int grow(struct image *m, uint64_t size)
+{
+    int ret;
+
+    loop_lock(m->loop);
+    ret = blk_backend_grow(m->be, size, &m->err);
+    loop_unlock(m->loop);
+    return ret;
+}
+
+static off_t file_size(const struct image *m)
+{
+    struct stat st;
+
+    assert_int_equal(stat(m->path, &st), 0);
+    return st.st_size;
+}
+
+/* A file grows when it is asked to; it is never made smaller, nor one touched that others own. */
+static void test_grow(void **state)
+{
+    static const struct blk_open untouched[] = {{.read_only = true}, {.snapshot = true}};
+    struct image m;
+
+    (void)state;
+    image_make(&m, SIZE);
+    image_open(&m, (struct blk_open){.engine = &blk_uring});
+    assert_int_equal(grow(&m, SIZE - 512), -EINVAL);
+    assert_int_equal(grow(&m, 0), -EINVAL);
+    assert_int_equal(grow(&m, 2 * SIZE + 1), -EINVAL);
+    assert_true(grow(&m, UINT64_MAX - 511) < 0);
+    assert_int_equal(file_size(&m), SIZE);
+    assert_int_equal(grow(&m, 2 * SIZE), 0);
+    assert_int_equal(file_size(&m), 2 * SIZE);
+    assert_int_equal(blk_size(m.be), SIZE); /* until it is looked at */
+    assert_int_equal(resize(&m), 0);
+    assert_int_equal(blk_size(m.be), 2 * SIZE);
+    image_done(&m);
+    for (unsigned i = 0; i < ARRAY_SIZE(untouched); i++) {
+        image_make(&m, SIZE);
+        image_open(&m, untouched[i]);
+        assert_int_equal(grow(&m, 2 * SIZE), -EROFS);
+        assert_int_equal(file_size(&m), SIZE);
+        image_done(&m);
+    }
+}
+
 /* cache=unsafe: nothing is ever synced, not even for stable writes. */
 static void test_unsafe_does_not_sync(void **state)
 {
@@ -123,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grow_and_shrink),
         cmocka_unit_test(test_shrink_with_requests_in_flight),
+        cmocka_unit_test(test_grow),
         cmocka_unit_test(test_no_size_is_refused),
         cmocka_unit_test(test_unsafe_does_not_sync),
     };
