@@ -208,6 +208,8 @@ static struct vq_chain *packed_pop(struct vq *vq)
         return NULL;
     }
     vq_chain_ready(chain);
+    TRACE(SPAN, vq->dev->trace, vq->index, chain->span);
+    TRACE(POP, vq->dev->trace, vq->index, chain->id, chain->out.left, chain->in.left);
     place_move(r, &r->avail, chain->span);
     r->taken += chain->span;
     return chain;
@@ -227,6 +229,7 @@ static void packed_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
     const uint16_t flags = (uint16_t)((written ? VIRTQ_DESC_WRITE : 0) |
                                       (r->used.wrap ? PVIRTQ_AVAIL | PVIRTQ_USED : 0));
 
+    TRACE(PUSH, vq->dev->trace, vq->index, chain->id, written);
     if (r->unseen) {
         const struct pvirtq_desc d = {
             .len = le32_make(written), .id = le16_make(chain->id), .flags = le16_make(flags)};
@@ -247,6 +250,7 @@ static void packed_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
 
 static void packed_skip(struct vq *vq, struct vq_chain *chain)
 {
+    TRACE(PUSH, vq->dev->trace, vq->index, chain->id, chain->written);
     ((struct packed *)vq->ring)->skipped += chain->span;
 }
 

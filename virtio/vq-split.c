@@ -207,6 +207,7 @@ static struct vq_chain *split_pop(struct vq *vq)
         return NULL;
     }
     vq_chain_ready(chain);
+    TRACE(POP, vq->dev->trace, vq->index, chain->id, chain->out.left, chain->in.left);
     r->avail_next++;
     return chain;
 }
@@ -219,6 +220,7 @@ static void split_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
     const uint64_t at =
         VIRTQ_RING_ENTRY + VIRTQ_USED_ENTRY_BYTES * (uint64_t)(r->used_next & (r->size - 1));
 
+    TRACE(PUSH, vq->dev->trace, vq->index, chain->id, written);
     ring_store32(&r->used, at, order32(r->order, chain->id));
     ring_store32(&r->used, at + 4, order32(r->order, written));
     r->used_next = (uint16_t)(r->used_next + 1 + r->skipped);
@@ -227,7 +229,7 @@ static void split_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
 
 static void split_skip(struct vq *vq, struct vq_chain *chain)
 {
-    (void)chain;
+    TRACE(PUSH, vq->dev->trace, vq->index, chain->id, chain->written);
     ((struct split *)vq->ring)->skipped++;
 }
 

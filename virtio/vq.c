@@ -365,8 +365,6 @@ struct vq_chain *vq_pop(struct vq *vq)
     vq->stats.chains++;
     if (vq->in_order)
         wait_add(chain);
-    TRACE(SPAN, vq->dev->trace, vq->index, chain->span);
-    TRACE(POP, vq->dev->trace, vq->index, chain->id, chain->out.left, chain->in.left);
     return chain;
 }
 
@@ -375,7 +373,6 @@ static void chain_use(struct vq_chain *chain, bool with)
 {
     struct vq *vq = chain->vq;
 
-    TRACE(PUSH, vq->dev->trace, vq->index, chain->id, chain->written);
     if (with)
         vq->ops->skip(vq, chain);
     else

@@ -15,6 +15,7 @@
 #include "vmm/config.h"
 #include "vmm/ctl.h"
 #include "vmm/machine.h"
+#include "vmm/trace-diff.h"
 #include "vmm/trace-main.h"
 #include "vmm/trace-run.h"
 #include "vmm/trace-show.h"
@@ -47,6 +48,8 @@ static void help_print(FILE *to)
     ctl_help(to);
     fputs("\nOptions of vmm trace show:\n", to);
     opts_help(trace_show_opts, to);
+    fputs("\nOptions of vmm trace diff:\n", to);
+    opts_help(trace_diff_opts, to);
     fputs(
         "\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
         "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
@@ -75,6 +78,8 @@ static void man_print(FILE *to)
     ctl_man(to);
     fputs(".SH OPTIONS OF TRACE SHOW\n", to);
     opts_man(trace_show_opts, to);
+    fputs(".SH OPTIONS OF TRACE DIFF\n", to);
+    opts_man(trace_diff_opts, to);
     fputs(".SH KEYS\nOn a terminal, Ctrl\\-A x ends the machine, Ctrl\\-A p presses its power "
           "button, Ctrl\\-A h lists the keys, Ctrl\\-A Ctrl\\-A sends the character itself.\n"
           ".SH SIGNALS\nSIGUSR1 presses the power button. SIGTERM, SIGINT and SIGHUP end the "
@@ -162,9 +167,11 @@ static const struct verb verbs[] = {
      "tell a running machine something; NAME is its --name, or its process number if it has none, "
      "or the path of its --control socket",
      ctl_main},
-    {"trace", "show FILE [OPTIONS] | perfetto FILE OUT",
-     "print what 'vmm run --trace FILE' recorded, in the order in which it happened; or turn it "
-     "into a file for ui.perfetto.dev and chrome://tracing",
+    {"trace", "show FILE [OPTIONS] | perfetto FILE OUT | diff A B [OPTIONS] | replay FILE",
+     "print what 'vmm run --trace FILE' recorded, in the order in which it happened; turn it "
+     "into a file for ui.perfetto.dev and chrome://tracing; print what differs between two of "
+     "them; or do the same again to the same devices, without KVM and without a guest, and print "
+     "where their answers differ (both: exit status 3 if something does)",
      trace_main},
     {"version", "", "print the version", verb_version},
     {"help", "[--man]", "print this, or the source of the manual page", verb_help},

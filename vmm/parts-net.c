@@ -110,7 +110,10 @@ static int net_make(struct parts *parts, unsigned index, struct err *err)
         memcpy(conf.mac, c->mac, NET_MAC);
     else
         mac_make(config, index, conf.mac);
-    conf.net = openers[c->kind](config, c, part, err);
+    if (parts->env.net_open)
+        conf.net = parts->env.net_open(parts->env.net_ctx, index, part->name, part->loop, err);
+    else
+        conf.net = openers[c->kind](config, c, part, err);
     if (!conf.net)
         return -EIO;
     if (c->dump && !(conf.net->dump = net_dump_open(c->dump, part->name, err))) {

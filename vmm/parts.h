@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "devices/backend/chr.h"
+#include "devices/backend/net.h"
 #include "virtio/interfaces.h"
 #include "virtio/vpci.h"
 #include "vmm/base/gmem.h"
@@ -32,6 +33,10 @@ struct parts_env {
     void *guest_order_ctx;
     void (*balloon_changed)(void *ctx); /* on a device's or vCPU's thread */
     void *balloon_ctx;
+    /* Networks instead of those that the configuration names; NULL: none. As net_slirp_open(). */
+    struct net *(*net_open)(void *ctx, unsigned index, const char *name, struct loop *loop,
+                            struct err *err);
+    void *net_ctx;
 };
 
 struct part {

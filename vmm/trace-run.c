@@ -70,8 +70,16 @@ void trace_run_describe(const struct parts *parts)
 {
     const struct pci_layout *layout = pci_root_layout(parts->env.root);
     const struct gmem *mem = parts->env.mem;
-    const uint64_t windows[] = {layout->mem32_base, layout->mem32_size, layout->mem64_base,
-                                layout->mem64_size, layout->io_base,    layout->io_size};
+    const uint64_t intx = (uint64_t)layout->intx_gsi[3] << 48 |
+                          (uint64_t)layout->intx_gsi[2] << 32 |
+                          (uint64_t)layout->intx_gsi[1] << 16 | layout->intx_gsi[0];
+    const uint64_t windows[] = {layout->mem32_base,
+                                layout->mem32_size,
+                                layout->mem64_base,
+                                layout->mem64_size,
+                                layout->io_base,
+                                layout->io_size,
+                                intx};
 
     if (!trace_on(TRACE_GROUPS))
         return;

@@ -61,7 +61,7 @@ static int show_queue(void *conf, const char *value, struct err *err)
     return opts_number(value, 0, TRACE_NO_QUEUE - 1, &((struct show *)conf)->queue, err);
 }
 
-static bool kind_take(struct show *s, const char *word, size_t len)
+static bool kind_take(bool kind[TRACE_POINTS], const char *word, size_t len)
 {
     bool known = false;
 
@@ -72,20 +72,17 @@ static bool kind_take(struct show *s, const char *word, size_t len)
         if ((strlen(name) != len || memcmp(name, word, len) != 0) &&
             (strlen(class) != len || memcmp(class, word, len) != 0))
             continue;
-        s->kind[i] = known = true;
+        kind[i] = known = true;
     }
     return known;
 }
 
-static int show_kind(void *conf, const char *value, struct err *err)
+int trace_kinds(const char *text, bool kind[TRACE_POINTS], struct err *err)
 {
-    struct show *s = (struct show *)conf;
-
-    s->any_kind = false;
-    for (const char *word = value;; word++) {
+    for (const char *word = text;; word++) {
         const size_t len = strcspn(word, ",");
 
-        if (!kind_take(s, word, len))
+        if (!kind_take(kind, word, len))
             return err_set(err, EINVAL,
                            "'%.*s' is no kind of record: one of pop, push, kick, interrupt, read, "
                            "write, status, ... or register, pci, state, ring, dma, exit",
@@ -94,6 +91,12 @@ static int show_kind(void *conf, const char *value, struct err *err)
         if (!*word)
             return 0;
     }
+}
+
+static int show_kind(void *conf, const char *value, struct err *err)
+{
+    ((struct show *)conf)->any_kind = false;
+    return trace_kinds(value, ((struct show *)conf)->kind, err);
 }
 
 static int show_from(void *conf, const char *value, struct err *err)

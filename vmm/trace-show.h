@@ -17,4 +17,7 @@ int trace_show(int argc, char **argv);
 /* Nanoseconds from "1.5", "1.5s", "20ms", "7us" or "900ns". 0 or -EINVAL with err filled. */
 int trace_time(const char *text, uint64_t *ns, struct err *err);
 
+/* Add the kinds that text names ("pop,state") to kind. 0 or -EINVAL with err filled. */
+int trace_kinds(const char *text, bool kind[TRACE_POINTS], struct err *err);
+
 #endif
