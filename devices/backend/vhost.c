@@ -82,19 +82,21 @@ static uint64_t kernel_features(struct vhost *v)
 
 static int kernel_begin(struct vhost *v, uint64_t features, const struct gmem *mem)
 {
-    struct {
-        struct vhost_memory head;
-        struct vhost_memory_region region[GMEM_REGIONS];
-    } table = {.head = {.nregions = mem->n}};
+    struct vhost_memory *table =
+        calloc(1, sizeof(*table) + GMEM_REGIONS * sizeof(table->regions[0]));
     int ret;
 
+    if (!table)
+        return -ENOMEM;
+    table->nregions = mem->n;
     for (unsigned i = 0; i < mem->n; i++)
-        table.region[i] = (struct vhost_memory_region){
+        table->regions[i] = (struct vhost_memory_region){
             .guest_phys_addr = mem->region[i].base,
             .memory_size = mem->region[i].size,
             .userspace_addr = (uint64_t)(uintptr_t)mem->region[i].host};
     v->header = features & LONG_HEADER ? NET_HEADER : SHORT_HEADER;
-    ret = vhost_do(v, VHOST_SET_MEM_TABLE, &table);
+    ret = vhost_do(v, VHOST_SET_MEM_TABLE, table);
+    free(table);
     return ret < 0 ? ret : vhost_do(v, VHOST_SET_FEATURES, &features);
 }
 
