@@ -127,7 +127,7 @@ static const struct reg config_rows[] = {
 };
 
 static const struct regs balloon_config = {
-    .name = "balloon config",
+    .name = "virtio_balloon_config",
     .row = config_rows,
     .n = ARRAY_SIZE(config_rows),
     .size = CONFIG_BYTES,

@@ -46,7 +46,7 @@ static const struct reg config_rows[] = {
 };
 
 const struct regs blk_config = {
-    .name = "blk",
+    .name = "virtio_blk_config",
     .row = config_rows,
     .n = ARRAY_SIZE(config_rows),
     .size = BLK_C_SIZE,

@@ -40,6 +40,16 @@ static bool word_is(const struct vinterfaces *set, const char *word)
     return strcmp(set->name, word) == 0;
 }
 
+int interfaces_known(const char *word, struct err *err)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(sets); i++)
+        if (word_is(&sets[i], word))
+            return sets[i].n ? 0
+                             : err_set(err, EINVAL,
+                                       "interface %s: this vmm is built without legacy", word);
+    return err_set(err, EINVAL, "interface %s: it is modern, transitional or legacy", word);
+}
+
 const struct vinterfaces *interfaces_find(const char *word, const struct virtio_type *type,
                                           struct err *err)
 {

@@ -14,6 +14,9 @@
 const struct vinterfaces *interfaces_find(const char *word, const struct virtio_type *type,
                                           struct err *err);
 
+/* Is word one that some type can be given? 0 or -EINVAL with err filled. */
+int interfaces_known(const char *word, struct err *err);
+
 /*
  * What the user chose for one device: word, or NULL for the default, which is all that the type has
  * unless modern_only (the whole machine) says otherwise. NULL with err filled: as interfaces_find,

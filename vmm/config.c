@@ -97,6 +97,11 @@ static int opt_modern_only(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int opt_interface(void *conf, const char *value, struct err *err)
+{
+    return config_interface(((struct config *)conf)->interface, value, err);
+}
+
 static int opt_snapshot(void *conf, const char *value, struct err *err)
 {
     (void)value;
@@ -178,6 +183,10 @@ const struct opt config_run_opts[] = {
     {"--modern-only", NULL,
      "virtio 1.x only, in the whole machine: no device has the legacy interface", opt_modern_only,
      false},
+    {"--interface", "WORD",
+     "legacy, transitional or modern: the interface of every device that is not told another and "
+     "whose type has it",
+     opt_interface, false},
     {"--snapshot", NULL, "throw away what the guest writes to any disk", opt_snapshot, false},
     {"--no-reboot", NULL, "end instead of restarting when the guest asks for a restart",
      opt_no_reboot, false},
@@ -214,6 +223,8 @@ static int config_check(struct config *config, struct err *err)
     if (!config->kernel && !config->n_disks)
         return err_set(err, EINVAL,
                        "nothing to boot: give --disk IMAGE, or --kernel FILE; see 'vmm help'");
+    if (config->modern_only && config->interface[0])
+        return err_set(err, EINVAL, "--interface and --modern-only exclude each other");
     for (unsigned i = 0; i < config->n_disks; i++)
         if (config->disk[i].read_only && config->disk[i].snapshot)
             return err_set(err, EINVAL, "--disk %s: ro and snapshot exclude each other",

@@ -101,7 +101,8 @@ struct config {
     uint64_t mem;                         /* bytes */
     unsigned cpus;
     bool modern_only;
-    bool snapshot; /* every disk */
+    char interface[CONFIG_WORD_MAX + 1]; /* of devices that are not told, "": the default */
+    bool snapshot;                       /* every disk */
     bool no_reboot;
     const char *name;    /* NULL: none */
     const char *control; /* where the control socket is: a path, "off", NULL: by the name */

@@ -270,8 +270,10 @@ static enum machine_end machine_loop(struct machine *m, struct err *err)
     for (;;) {
         enum wish what;
 
-        if (!m->halted)
+        if (!m->halted) {
+            TRACE(START, TRACE_NONE, TRACE_NO_QUEUE);
             vcpus_resume(m->vcpus);
+        }
         what = wish_wait(m);
         vcpus_pause(m->vcpus);
         what = (enum wish)atomic_exchange(&m->wish, WISH_NONE); /* paused: no more will come */

@@ -12,6 +12,8 @@
 #include "vmm/base/opts.h"
 #include "vmm/base/trace.h"
 #include "vmm/bootfiles.h"
+#include "vmm/compare.h"
+#include "vmm/config-compare.h"
 #include "vmm/config.h"
 #include "vmm/ctl.h"
 #include "vmm/machine.h"
@@ -50,6 +52,8 @@ static void help_print(FILE *to)
     opts_help(trace_show_opts, to);
     fputs("\nOptions of vmm trace diff:\n", to);
     opts_help(trace_diff_opts, to);
+    fputs("\nOptions of vmm compare:\n", to);
+    opts_help(config_compare_opts, to);
     fputs(
         "\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
         "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
@@ -80,6 +84,8 @@ static void man_print(FILE *to)
     opts_man(trace_show_opts, to);
     fputs(".SH OPTIONS OF TRACE DIFF\n", to);
     opts_man(trace_diff_opts, to);
+    fputs(".SH OPTIONS OF COMPARE\n", to);
+    opts_man(config_compare_opts, to);
     fputs(".SH KEYS\nOn a terminal, Ctrl\\-A x ends the machine, Ctrl\\-A p presses its power "
           "button, Ctrl\\-A h lists the keys, Ctrl\\-A Ctrl\\-A sends the character itself.\n"
           ".SH SIGNALS\nSIGUSR1 presses the power button. SIGTERM, SIGINT and SIGHUP end the "
@@ -173,6 +179,10 @@ static const struct verb verbs[] = {
      "them; or do the same again to the same devices, without KVM and without a guest, and print "
      "where their answers differ (both: exit status 3 if something does)",
      trace_main},
+    {"compare", "[OPTIONS] [OPTIONS OF RUN]",
+     "boot the same guest once per interface, with writes thrown away, and print side by side what "
+     "its drivers did",
+     compare_main},
     {"version", "", "print the version", verb_version},
     {"help", "[--man]", "print this, or the source of the manual page", verb_help},
     {NULL, NULL, NULL, NULL},

@@ -60,7 +60,18 @@ int part_plug(struct parts *parts, struct part *part, const struct virtio_type *
 const struct vinterfaces *part_interfaces(const struct parts *parts, const char *word,
                                           const struct virtio_type *type, struct err *err)
 {
-    return interfaces_choose(word[0] ? word : NULL, parts->env.config->modern_only, type, err);
+    const struct config *config = parts->env.config;
+
+    if (!word[0] && config->interface[0]) {
+        const struct vinterfaces *ifs = NULL;
+
+        if (interfaces_known(config->interface, err) < 0)
+            return NULL;
+        ifs = interfaces_find(config->interface, type, NULL);
+        if (ifs)
+            return ifs;
+    }
+    return interfaces_choose(word[0] ? word : NULL, config->modern_only, type, err);
 }
 
 /* ---- one kind each ---- */

@@ -40,6 +40,48 @@ int trace_run_open(const struct config *config, int argc, char *const *argv, str
     return ret;
 }
 
+static void identity_define(const struct pci_func *func, uint16_t source, const char *type)
+{
+    const uint64_t value[] = {
+        le16_load(func->boot + PCI_VENDOR_ID),
+        le16_load(func->boot + PCI_DEVICE_ID),
+        func->boot[PCI_REVISION],
+        le32_load(func->boot + PCI_REVISION) >> 8,
+        le16_load(func->boot + PCI_SUBSYS_VENDOR),
+        le16_load(func->boot + PCI_SUBSYS_ID),
+    };
+
+    trace_define(TRACE_IDENTITY, source, value, ARRAY_SIZE(value), type, strlen(type));
+}
+
+static void bars_define(const struct pci_func *func, uint16_t source)
+{
+    static const char *const kind[] = {
+        [PCI_BAR_IO] = "io", [PCI_BAR_MEM32] = "mem32", [PCI_BAR_MEM64] = "mem64"};
+
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        const struct pci_bar *bar = &func->bar[i];
+        const uint64_t value[] = {i, bar->size, bar->home};
+
+        if (bar->kind != PCI_BAR_NONE)
+            trace_define(TRACE_BAR_PLACE, source, value, ARRAY_SIZE(value), kind[bar->kind],
+                         strlen(kind[bar->kind]));
+    }
+}
+
+static void features_define(const struct vdev *dev)
+{
+    char buf[16];
+
+    for (unsigned bit = 0; bit < VDEV_FEATURE_BITS; bit++) {
+        const char *name = vdev_feature_name(dev, bit, buf);
+        const uint64_t value = bit;
+
+        if (vdev_offers(dev, bit))
+            trace_define(TRACE_FEATURE, dev->trace, &value, 1, name, strlen(name));
+    }
+}
+
 static void device_define(const struct vpci *vp)
 {
     const struct vdev *dev = vp->dev;
@@ -64,6 +106,9 @@ static void device_define(const struct vpci *vp)
         trace_define(TRACE_BAR, dev->trace, &bar, 1, itf->name, strlen(itf->name));
     }
     trace_define(TRACE_BAR, dev->trace, (const uint64_t[]){VPCI_BAR_MSIX}, 1, "msix", 4);
+    identity_define(&vp->func, dev->trace, dev->type->name);
+    bars_define(&vp->func, dev->trace);
+    features_define(dev);
 }
 
 void trace_run_describe(const struct parts *parts)

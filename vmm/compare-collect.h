@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the trace of one boot to its figures: times, exits, and for each device what its driver did
+ * with it.
+ */
+#ifndef VMM_COMPARE_COLLECT_H
+#define VMM_COMPARE_COLLECT_H
+
+#include "vmm/compare-sheet.h"
+#include "vmm/trace-read.h"
+
+/* What the one who booted knows, in nanoseconds since the process was started; 0: never. */
+struct collect_boot {
+    uint64_t wall; /* when it was started, nanoseconds since 1970 */
+    uint64_t first_output, until, end;
+};
+
+/* Adds to figures, whose failed is set if memory was short. */
+void compare_collect(const struct trace_file *f, const struct collect_boot *boot,
+                     struct figures *to);
+
+/* ---- between the files that do it ---- */
+
+enum section_rank {
+    RANK_TIME,
+    RANK_EXITS,
+    RANK_IDENTITY,
+    RANK_FEATURES,
+    RANK_DRIVER,
+    RANK_RINGS,
+    RANK_REQUESTS,
+    RANK_ACCESSES,
+    RANK_REGISTERS
+};
+
+enum { SEEN_QUEUES = 64, SEEN_STEPS = 16 };
+
+/* What is known of a device while its records go by. Times as in the trace. */
+struct seen {
+    uint16_t source;
+    char name[FIGURE_DEVICE];
+    char type[16];
+    uint64_t offered[2], accepted[2];
+    bool touched, settled, ready; /* a register was accessed; features are settled; DRIVER_OK */
+    uint64_t first_touch, driver_ok;
+    unsigned n_steps, config_early;
+    struct {
+        char name[24];
+        uint64_t after;
+    } step[SEEN_STEPS];
+    struct {
+        uint64_t size, desc, driver, device; /* size 0: not set up */
+    } queue[SEEN_QUEUES];
+    struct figures accesses, registers;
+    struct requests *requests;
+};
+
+/* A register, state or PCI record of this device. */
+void seen_access(struct seen *s, const struct trace_file *f, const struct trace_rec *rec);
+void seen_state(struct seen *s, const struct trace_rec *rec);
+/* A define record of this device. */
+void seen_define(struct seen *s, const struct trace_file *f, const struct trace_rec *rec,
+                 struct figures *to);
+/* What came of it all. start: what trace times are to be added to, to count from the process's. */
+void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, struct figures *to);
+
+/* Requests of one device. NULL without memory. */
+struct requests *requests_new(void);
+void requests_free(struct requests *r);
+void requests_take(struct requests *r, const struct trace_rec *rec);
+void requests_figures(const struct requests *r, const char *device, struct figures *to);
+
+#endif

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the figures of how a driver found and set up a device: identity, features, steps, registers,
+ * rings. Refuses to know requests.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "virtio/spec.h"
+#include "vmm/base/bits.h"
+#include "vmm/compare-collect.h"
+#include "vmm/trace-text.h"
+
+enum { RING_APART = 65536 }; /* areas farther apart than this are not one piece */
+
+/* ---- identity ---- */
+
+static void identity(struct seen *s, const struct trace_rec *rec, struct figures *to)
+{
+    const struct figure_place at = {s->name, "identity", RANK_IDENTITY};
+    const uint64_t *v = rec->value;
+
+    snprintf(s->type, sizeof(s->type), "%.*s", (int)rec->n_bytes, (const char *)rec->bytes);
+    figures_text(to, &at, "type", "%s", s->type);
+    figures_text(to, &at, "PCI id", "%04" PRIx64 ":%04" PRIx64, v[0], v[1]);
+    figures_text(to, &at, "revision", "%" PRIu64, v[2]);
+    figures_text(to, &at, "class", "%06" PRIx64, v[3]);
+    figures_text(to, &at, "subsystem", "%04" PRIx64 ":%04" PRIx64, v[4], v[5]);
+}
+
+static void bar_place(const struct seen *s, const struct trace_file *f, const struct trace_rec *rec,
+                      struct figures *to)
+{
+    const struct figure_place at = {s->name, "identity", RANK_IDENTITY};
+    const char *use = trace_file_bar(f, s->source, rec->value[0]);
+    char name[FIGURE_NAME], size[FIGURE_TEXT];
+
+    snprintf(name, sizeof(name), "BAR%" PRIu64, rec->value[0]);
+    number_text(UNIT_BYTES, (double)rec->value[1], size);
+    figures_text(to, &at, name, "%.*s %s, %s", (int)rec->n_bytes, (const char *)rec->bytes, size,
+                 use ? use : "?");
+    snprintf(name, sizeof(name), "BAR%" PRIu64 " at", rec->value[0]);
+    figures_text(to, &at, name, "0x%" PRIx64, rec->value[2]);
+}
+
+void seen_define(struct seen *s, const struct trace_file *f, const struct trace_rec *rec,
+                 struct figures *to)
+{
+    if (rec->point == TRACE_IDENTITY)
+        identity(s, rec, to);
+    if (rec->point == TRACE_BAR_PLACE)
+        bar_place(s, f, rec, to);
+    if (rec->point == TRACE_DEVICE) {
+        s->offered[0] = rec->value[3];
+        s->offered[1] = rec->value[4];
+    }
+}
+
+/* ---- features ---- */
+
+static bool bit_in(const uint64_t set[2], uint64_t bit)
+{
+    return bit < 128 && set[bit / 64] >> (bit % 64) & 1;
+}
+
+static unsigned bits_of(const uint64_t set[2])
+{
+    return (unsigned)(__builtin_popcountll(set[0]) + __builtin_popcountll(set[1]));
+}
+
+static void features(const struct seen *s, const struct trace_file *f, struct figures *to)
+{
+    const struct figure_place at = {s->name, "features", RANK_FEATURES};
+    struct trace_rec rec;
+
+    figures_number(to, &at, "offered", UNIT_COUNT, bits_of(s->offered));
+    figures_number(to, &at, "accepted", UNIT_COUNT, bits_of(s->accepted));
+    for (size_t i = 0; i < trace_file_defines(f); i++) {
+        char name[FIGURE_NAME];
+
+        trace_file_define(f, i, &rec);
+        if (rec.point != TRACE_FEATURE || rec.source != s->source)
+            continue;
+        snprintf(name, sizeof(name), "%.*s", (int)rec.n_bytes, (const char *)rec.bytes);
+        figures_text(to, &at, name, "%s",
+                     bit_in(s->accepted, rec.value[0]) ? "accepted" : "offered");
+    }
+}
+
+/* ---- steps ---- */
+
+static void step(struct seen *s, const char *name, uint64_t time)
+{
+    if (s->ready || !s->touched || s->n_steps == SEEN_STEPS)
+        return;
+    snprintf(s->step[s->n_steps].name, sizeof(s->step[0].name), "%s", name);
+    s->step[s->n_steps++].after = time - s->first_touch;
+}
+
+static void status(struct seen *s, const struct trace_rec *rec)
+{
+    static const struct {
+        uint8_t bit;
+        const char *name;
+    } bits[] = {
+        {VIRTIO_S_ACKNOWLEDGE, "ACKNOWLEDGE"}, {VIRTIO_S_DRIVER, "DRIVER"},
+        {VIRTIO_S_FEATURES_OK, "FEATURES_OK"}, {VIRTIO_S_DRIVER_OK, "DRIVER_OK"},
+        {VIRTIO_S_NEEDS_RESET, "NEEDS_RESET"}, {VIRTIO_S_FAILED, "FAILED"},
+    };
+    const uint64_t fresh = rec->value[1] & ~rec->value[0];
+
+    for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)
+        if (fresh & bits[i].bit)
+            step(s, bits[i].name, rec->time);
+    s->settled |= (fresh & VIRTIO_S_FEATURES_OK) != 0;
+    if (!(fresh & VIRTIO_S_DRIVER_OK) || s->ready)
+        return;
+    s->ready = true;
+    s->driver_ok = rec->time;
+}
+
+void seen_state(struct seen *s, const struct trace_rec *rec)
+{
+    char name[24];
+
+    if (rec->point == TRACE_STATUS)
+        status(s, rec);
+    if (rec->point == TRACE_RESET)
+        step(s, "reset", rec->time);
+    if (rec->point == TRACE_FEATURES && rec->value[2]) {
+        s->accepted[0] = rec->value[0];
+        s->accepted[1] = rec->value[1];
+    }
+    if (rec->point != TRACE_QUEUE || rec->value[4] || rec->queue >= SEEN_QUEUES)
+        return;
+    s->queue[rec->queue].size = rec->value[0];
+    s->queue[rec->queue].desc = rec->value[1];
+    s->queue[rec->queue].driver = rec->value[2];
+    s->queue[rec->queue].device = rec->value[3];
+    snprintf(name, sizeof(name), "queue %u set up", rec->queue);
+    step(s, name, rec->time);
+}
+
+/* ---- registers ---- */
+
+/* Without the byte of it that was read. */
+static void register_name(const struct trace_file *f, const struct trace_rec *rec,
+                          char name[TRACE_WORD])
+{
+    char *plus;
+
+    trace_register(f, rec, name);
+    plus = strrchr(name, '+');
+    if (plus && rec->value[0] >> 32)
+        *plus = '\0';
+}
+
+static bool register_is_config(const struct trace_file *f, const struct trace_rec *rec)
+{
+    const struct trace_table *t = trace_file_table(f, rec->value[0] >> 32);
+    const char *end = t && t->name ? strstr(t->name, "config") : NULL;
+
+    return end && strcmp(end, "config") == 0;
+}
+
+static void register_access(struct seen *s, const struct trace_file *f, const struct trace_rec *rec)
+{
+    char via[TRACE_WORD], name[TRACE_WORD], section[FIGURE_SECTION], row[FIGURE_NAME];
+    const bool write = rec->point == TRACE_WRITE;
+    struct figure_place at = {s->name, "accesses", RANK_ACCESSES};
+
+    trace_interface(f, rec, via);
+    snprintf(row, sizeof(row), "%.32s %s", via, write ? "writes" : "reads");
+    figures_count(&s->accesses, &at, row, 1);
+    if (!(rec->value[0] >> 32))
+        return; /* nothing there has a name */
+    register_name(f, rec, name);
+    snprintf(section, sizeof(section), "registers, %.16s", via);
+    snprintf(row, sizeof(row), "%.40s, %s", name, write ? "written" : "read");
+    at = (struct figure_place){s->name, section, RANK_REGISTERS};
+    figures_count(&s->registers, &at, row, 1);
+    if (!write && !s->settled && register_is_config(f, rec))
+        s->config_early++;
+    /* before 1.0 this is all the agreement there is */
+    s->settled |= write && strcmp(name, "driver_features") == 0;
+}
+
+void seen_access(struct seen *s, const struct trace_file *f, const struct trace_rec *rec)
+{
+    const struct figure_place at = {s->name, "accesses", RANK_ACCESSES};
+
+    if (rec->point == TRACE_PCI_READ || rec->point == TRACE_PCI_WRITE) {
+        figures_count(&s->accesses, &at,
+                      rec->point == TRACE_PCI_READ ? "PCI configuration reads"
+                                                   : "PCI configuration writes",
+                      1);
+        return;
+    }
+    if (!s->touched)
+        s->first_touch = rec->time;
+    s->touched = true;
+    register_access(s, f, rec);
+}
+
+/* ---- rings ---- */
+
+static void ring(const struct seen *s, unsigned i, struct figures *to)
+{
+    const struct figure_place at = {s->name, "rings", RANK_RINGS};
+    const bool packed = bit_in(s->accepted, VIRTIO_F_RING_PACKED);
+    const uint64_t n = s->queue[i].size;
+    const uint64_t start[] = {s->queue[i].desc, s->queue[i].driver, s->queue[i].device};
+    const uint64_t len[] = {16 * n, packed ? 4 : 6 + 2 * n, packed ? 4 : 6 + 8 * n};
+    uint64_t low = UINT64_MAX, high = 0, sum = 0;
+    char name[FIGURE_NAME];
+
+    for (unsigned k = 0; k < ARRAY_SIZE(start); k++) {
+        low = min_u64(low, start[k]);
+        high = high > start[k] + len[k] ? high : start[k] + len[k];
+        sum += len[k];
+    }
+    if (high - low > sum + RING_APART)
+        high = low + sum;
+    snprintf(name, sizeof(name), "queue %u size", i);
+    figures_number(to, &at, name, UNIT_COUNT, (double)n);
+    snprintf(name, sizeof(name), "queue %u memory", i);
+    figures_number(to, &at, name, UNIT_BYTES, (double)(high - low));
+    snprintf(name, sizeof(name), "queue %u padding in it", i);
+    figures_number(to, &at, name, UNIT_BYTES, (double)(high - low - min_u64(sum, high - low)));
+}
+
+/* ---- all ---- */
+
+static void figures_append(struct figures *to, const struct figures *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const struct figure *f = &from->list[i];
+        const struct figure_place at = {f->device, f->section, f->rank};
+
+        figures_number(to, &at, f->name, f->unit, f->number);
+    }
+    to->failed |= from->failed;
+}
+
+static void steps(const struct seen *s, uint64_t start, struct figures *to)
+{
+    const struct figure_place at = {s->name, "driver", RANK_DRIVER};
+
+    if (!s->touched)
+        return;
+    figures_number(to, &at, "first touch", UNIT_NS, (double)(start + s->first_touch));
+    for (unsigned i = 0; i < s->n_steps; i++) {
+        char name[FIGURE_NAME];
+
+        snprintf(name, sizeof(name), "+ %s", s->step[i].name);
+        if (!figures_find(to, s->name, at.section, name))
+            figures_number(to, &at, name, UNIT_NS, (double)s->step[i].after);
+    }
+    figures_number(to, &at, "config reads before FEATURES_OK", UNIT_COUNT, s->config_early);
+}
+
+void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, struct figures *to)
+{
+    if (s->touched)
+        features(s, f, to);
+    steps(s, start, to);
+    for (unsigned i = 0; i < SEEN_QUEUES; i++)
+        if (s->queue[i].size)
+            ring(s, i, to);
+    if (s->requests && s->touched)
+        requests_figures(s->requests, s->name, to);
+    figures_append(to, &s->accesses);
+    figures_append(to, &s->registers);
+}

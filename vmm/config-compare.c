@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the options of `vmm compare`, and tells them from those of `vmm run`. Refuses to know what a
+ * machine is.
+ */
+#include "vmm/config-compare.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "virtio/interfaces.h"
+#include "vmm/base/bits.h"
+#include "vmm/config.h"
+#include "vmm/trace-show.h"
+
+#define LIMIT_DEFAULT_NS (UINT64_C(600) * 1000000000)
+
+static char as_option[] = "--as";
+
+static struct {
+    char list[32];
+} as_default = {
+    "legacy,transitional,modern",
+};
+
+static int column_add(struct compare_opts *o, const char *word, size_t len, struct err *err)
+{
+    char *to = o->column[o->n_columns];
+
+    if (!len || len > COMPARE_WORD)
+        return err_set(err, EINVAL, "'%.*s' cannot be a column", (int)len, word);
+    if (o->n_columns == COMPARE_COLUMNS)
+        return err_set(err, EINVAL, "at most %d columns", COMPARE_COLUMNS);
+    memcpy(to, word, len);
+    to[len] = '\0';
+    for (unsigned i = 0; i < o->n_columns; i++)
+        if (strcmp(o->column[i], to) == 0)
+            return err_set(err, EINVAL, "'%s' is named twice", to);
+    o->n_columns++;
+    return 0;
+}
+
+static int columns_set(struct compare_opts *o, const char *list, struct err *err)
+{
+    int ret = 0;
+
+    o->n_columns = 0;
+    for (const char *word = list; ret == 0; word++) {
+        const size_t len = strcspn(word, ",");
+
+        ret = column_add(o, word, len, err);
+        word += len;
+        if (!*word)
+            break;
+    }
+    return ret;
+}
+
+static int opt_as(void *conf, const char *value, struct err *err)
+{
+    struct compare_opts *o = (struct compare_opts *)conf;
+    int ret;
+
+    if (o->by_device)
+        return err_set(err, EINVAL, "columns are interfaces or devices, not both");
+    o->as_given = true;
+    ret = columns_set(o, value, err);
+    for (unsigned i = 0; ret == 0 && i < o->n_columns; i++)
+        ret = interfaces_known(o->column[i], err);
+    return ret;
+}
+
+static int opt_devices(void *conf, const char *value, struct err *err)
+{
+    struct compare_opts *o = (struct compare_opts *)conf;
+
+    if (o->as_given)
+        return err_set(err, EINVAL, "columns are interfaces or devices, not both");
+    o->by_device = true;
+    return columns_set(o, value, err);
+}
+
+static int opt_until(void *conf, const char *value, struct err *err)
+{
+    (void)err;
+    ((struct compare_opts *)conf)->until = value;
+    return 0;
+}
+
+static int opt_runs(void *conf, const char *value, struct err *err)
+{
+    uint64_t n;
+    const int ret = opts_number(value, 1, COMPARE_RUNS, &n, err);
+
+    if (ret == 0)
+        ((struct compare_opts *)conf)->runs = (unsigned)n;
+    return ret;
+}
+
+static int opt_limit(void *conf, const char *value, struct err *err)
+{
+    return trace_time(value, &((struct compare_opts *)conf)->limit_ns, err);
+}
+
+static int opt_json(void *conf, const char *value, struct err *err)
+{
+    (void)err;
+    ((struct compare_opts *)conf)->json = value;
+    return 0;
+}
+
+static int opt_html(void *conf, const char *value, struct err *err)
+{
+    (void)err;
+    ((struct compare_opts *)conf)->html = value;
+    return 0;
+}
+
+const struct opt config_compare_opts[] = {
+    {"--as", "WORD[,WORD]...",
+     "one boot and column for each interface; legacy,transitional,modern is the default", opt_as,
+     false},
+    {"--devices", "NAME,NAME[,NAME]...",
+     "one boot, and a column for each of these devices of it (disk0,disk1), which have different "
+     "words behind interface=",
+     opt_devices, false},
+    {"--until", "TEXT",
+     "a boot is over when the console says this; without it, when the guest ends by itself",
+     opt_until, false},
+    {"--runs", "N",
+     "boot each column N times: medians, and differences that are noise are marked with ~",
+     opt_runs, false},
+    {"--limit", "TIME", "end a boot that takes longer; 600s is the default", opt_limit, false},
+    {"--json", "FILE", "write everything as JSON; - writes it instead of the table", opt_json,
+     false},
+    {"--html", "FILE", "write a page with charts that needs nothing else", opt_html, false},
+    {NULL, NULL, NULL, NULL, false},
+};
+
+/* ---- whose option is it? ---- */
+
+static bool opt_is(const struct opt *opt, const char *word)
+{
+    const size_t len = strlen(opt->name);
+
+    return strncmp(opt->name, word, len) == 0 && (word[len] == '\0' || word[len] == '=');
+}
+
+static const struct opt *opt_find(const struct opt *table, const char *word)
+{
+    for (; table->name; table++)
+        if (opt_is(table, word))
+            return table;
+    return NULL;
+}
+
+/* The columns are the machine's settings here, and the trace is compare's own. */
+static const struct {
+    const char *name, *why;
+} refused[] = {
+    {"--trace", "compare records traces itself"},
+    {"--interface", "give --as WORD,WORD instead"},
+    {"--modern-only", "give --as modern instead"},
+    {"--control", "these machines have no control sockets"},
+};
+
+static int word_refused(const char *word, struct err *err)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(refused); i++)
+        if (opt_is(&(struct opt){.name = refused[i].name}, word))
+            return err_set(err, EINVAL, "%s: %s", refused[i].name, refused[i].why);
+    return 0;
+}
+
+int config_compare_parse(struct compare_opts *opts, int argc, char **argv, char **run, int *n_run,
+                         struct err *err)
+{
+    char **own = calloc((size_t)argc + 1, sizeof(*own));
+    int n_own = 1, ret = 0;
+
+    *opts = (struct compare_opts){.runs = 1, .limit_ns = LIMIT_DEFAULT_NS};
+    *n_run = 0;
+    if (!own)
+        return err_errno(err, ENOMEM, "options");
+    own[0] = argv[0];
+    for (int i = 1; i < argc; i++) {
+        const struct opt *mine = opt_find(config_compare_opts, argv[i]);
+        const struct opt *theirs = opt_find(config_run_opts, argv[i]);
+        const struct opt *opt = mine ? mine : theirs;
+        const bool two = opt && opt->arg && !strchr(argv[i], '=') && i + 1 < argc;
+
+        if (!mine && (ret = word_refused(argv[i], err)) < 0)
+            break;
+        for (int last = i + two; i <= last; i++)
+            *(mine ? &own[n_own++] : &run[(*n_run)++]) = argv[i];
+        i--;
+    }
+    if (ret == 0)
+        ret = opts_parse(config_compare_opts, n_own, own, opts, NULL, err);
+    free(own);
+    if (ret == 0 && !opts->n_columns) {
+        char *const as[] = {argv[0], as_option, as_default.list};
+
+        ret = opts_parse(config_compare_opts, ARRAY_SIZE(as), as, opts, NULL, err);
+    }
+    return ret;
+}
