@@ -158,17 +158,17 @@ static const struct lean_ops lean_split = {"split", split_put, split_take, split
 
 /* ---- packed ---- */
 
-static uint8_t *packed_desc(const struct lean *l, unsigned at)
+static uint8_t *slot_desc(const struct lean *l, unsigned at)
 {
     return l->desc + (size_t)at * VIRTQ_DESC_BYTES;
 }
 
-static uint16_t packed_flags(bool wrap)
+static uint16_t flags_avail(bool wrap)
 {
     return wrap ? PACKED_AVAIL : PACKED_USED;
 }
 
-static void packed_step(uint16_t *at, bool *wrap, unsigned size)
+static void slot_step(uint16_t *at, bool *wrap, unsigned size)
 {
     if (++*at < size)
         return;
@@ -176,14 +176,14 @@ static void packed_step(uint16_t *at, bool *wrap, unsigned size)
     *wrap = !*wrap;
 }
 
-static void packed_store(struct lean *l, const struct piece *p, unsigned id)
+static void slot_store(struct lean *l, const struct piece *p, unsigned id)
 {
-    uint8_t *d = packed_desc(l, l->avail_at);
+    uint8_t *d = slot_desc(l, l->avail_at);
 
     desc_store(d, p->addr, p->len, (uint16_t)id, 0);
     __atomic_store_n((uint16_t *)(void *)(d + PACKED_FLAGS),
-                     (uint16_t)(p->flags | packed_flags(l->avail_wrap)), __ATOMIC_RELEASE);
-    packed_step(&l->avail_at, &l->avail_wrap, l->q->size);
+                     (uint16_t)(p->flags | flags_avail(l->avail_wrap)), __ATOMIC_RELEASE);
+    slot_step(&l->avail_at, &l->avail_wrap, l->q->size);
 }
 
 /* Nobody looks meanwhile, so the first descriptor's flags need not come last (2.8.21). */
@@ -192,13 +192,13 @@ static void packed_put_one(struct lean *l, unsigned i)
     struct piece p[PIECES];
 
     if (l->step == 1) {
-        packed_store(
-            l, &(struct piece){l->table[i], PIECES * VIRTQ_DESC_BYTES, VIRTQ_DESC_INDIRECT}, i);
+        slot_store(l, &(struct piece){l->table[i], PIECES * VIRTQ_DESC_BYTES, VIRTQ_DESC_INDIRECT},
+                   i);
         return;
     }
     pieces(l, i, p);
     for (unsigned k = 0; k < PIECES; k++)
-        packed_store(l, &p[k], i);
+        slot_store(l, &p[k], i);
 }
 
 static void packed_put(struct lean *l, unsigned n)
@@ -211,7 +211,7 @@ static void packed_put(struct lean *l, unsigned n)
 static void packed_pass(struct lean *l)
 {
     for (unsigned k = 0; k < l->step; k++)
-        packed_step(&l->used_at, &l->used_wrap, l->q->size);
+        slot_step(&l->used_at, &l->used_wrap, l->q->size);
 }
 
 static unsigned packed_take(struct lean *l)
@@ -220,7 +220,7 @@ static unsigned packed_take(struct lean *l)
 
     for (; n < l->slots; n++) {
         const uint16_t flags = __atomic_load_n(
-            (uint16_t *)(void *)(packed_desc(l, l->used_at) + PACKED_FLAGS), __ATOMIC_ACQUIRE);
+            (uint16_t *)(void *)(slot_desc(l, l->used_at) + PACKED_FLAGS), __ATOMIC_ACQUIRE);
 
         if (!(flags & PACKED_AVAIL) != !l->used_wrap || !(flags & PACKED_USED) != !l->used_wrap)
             break;
@@ -235,11 +235,11 @@ static void packed_pretend(struct lean *l, unsigned n)
     bool wrap = l->used_wrap;
 
     for (unsigned i = 0; i < n; i++) {
-        uint16_t *flags = (uint16_t *)(void *)(packed_desc(l, at) + PACKED_FLAGS);
+        uint16_t *flags = (uint16_t *)(void *)(slot_desc(l, at) + PACKED_FLAGS);
 
         __atomic_store_n(flags, wrap ? PACKED_AVAIL | PACKED_USED : 0, __ATOMIC_RELEASE);
         for (unsigned k = 0; k < l->step; k++)
-            packed_step(&at, &wrap, l->q->size);
+            slot_step(&at, &wrap, l->q->size);
     }
 }
 

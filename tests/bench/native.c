@@ -23,6 +23,8 @@ enum { ROUNDS = 15, CELLS = 96, SAMPLE_US = 3000, WARM_BATCHES = 64 };
 static const struct rig_way ways[] = {
     {"modern split", "modern", &driver_modern, &ring_split, true},
     {"modern split, direct", "modern", &driver_modern, &ring_split, false},
+    {"modern packed", "modern", &driver_modern, &ring_packed, true},
+    {"modern packed, direct", "modern", &driver_modern, &ring_packed, false},
     {"legacy split", "legacy", &driver_legacy, &ring_split, true},
     {"legacy split, direct", "legacy", &driver_legacy, &ring_split, false},
 };
