@@ -82,7 +82,7 @@ Q := @
 say = @printf '  %-8s%s\n'
 endif
 
-.PHONY: all run check tests style install clean help packages packages-again objects test-programs bench bench-native FORCE
+.PHONY: all run check tests style install clean help packages packages-again objects test-programs bench bench-native libraries FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -144,6 +144,10 @@ $(B)/bench/native: $(NATIVE_OBJ) $(DRIVER_OBJ) $(B)/libvmm.a
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS) -lcmocka
+
+# what a program of the library's is linked with
+libraries:
+	@echo '$(LDLIBS)'
 
 # ---- testing ----
 objects: $(OBJ) $(DRIVER_OBJ) $(TEST_OBJ) $(NATIVE_OBJ)

@@ -10,9 +10,16 @@
 #include "devices/net.h"
 #include "devices/rng.h"
 
+/* clang-format off: one row each */
 const struct virtio_type *const device_table[] = {
-    &balloon_type, &blk_type, &console_type, &net_type, &rng_type, NULL,
+    &balloon_type,
+    &blk_type,
+    &console_type,
+    &net_type,
+    &rng_type,
+    NULL,
 };
+/* clang-format on */
 
 const struct virtio_type *device_find(const char *name)
 {
