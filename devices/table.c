@@ -10,7 +10,8 @@
 #include "devices/net.h"
 #include "devices/rng.h"
 
-/* clang-format off: one row each */
+/* One row each. */
+/* clang-format off */
 const struct virtio_type *const device_table[] = {
     &balloon_type,
     &blk_type,
