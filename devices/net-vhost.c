@@ -144,7 +144,9 @@ void net_vhost_offer(const struct net_pair *p, struct vfeat *f)
 bool net_vhost_serves(const struct net_dev *nd)
 {
     const struct vdev *dev = nd->dev;
-    bool serves = dev->order == ORDER_LITTLE;
+    /* Not all kernels count a single buffer, which a driver may want to see (5.1.9.4.1-d1). */
+    bool serves = dev->order == ORDER_LITTLE &&
+                  (vdev_has(dev, NET_F_MRG_RXBUF) || !vdev_has(dev, VIRTIO_F_VERSION_1));
 
     for (unsigned i = 0; i < ARRAY_SIZE(not_offered); i++) /* unless the user asked for them */
         serves = serves && !vdev_has(dev, not_offered[i]);
