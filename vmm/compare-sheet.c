@@ -141,9 +141,9 @@ static size_t row_place(const struct sheet *sheet, const struct figure *f)
 
 static struct row *row_insert(struct sheet *sheet, const struct figure *f)
 {
+    const size_t at = row_place(sheet, f);
     struct row *list = reallocarray(sheet->row, sheet->n + 1, sizeof(*list));
     struct cell *cell = calloc(sheet->n_columns, sizeof(*cell));
-    const size_t at = row_place(sheet, f);
 
     if (list)
         sheet->row = list;
