@@ -31,11 +31,6 @@ static int balloon_reporting(void *conf, const char *value, struct err *err)
     return on_off(value, &balloon_of(conf)->reporting, err);
 }
 
-static int balloon_interface(void *conf, const char *value, struct err *err)
-{
-    return config_interface(balloon_of(conf)->interface, value, err);
-}
-
 const struct opt config_balloon_opts[] = {
     {"reporting", "on|off",
      "the guest tells which memory is free, and the host has it until the guest wants it again; on "
@@ -45,8 +40,6 @@ const struct opt config_balloon_opts[] = {
      "the guest may take memory back from the balloon before it kills processes for want of it; "
      "off is the default",
      balloon_oom, false},
-    {"interface", "modern|transitional|legacy", "its virtio interfaces, as for --disk",
-     balloon_interface, false},
     {NULL, NULL, NULL, NULL, false},
 };
 
@@ -65,5 +58,5 @@ int config_balloon(void *conf, const char *value, struct err *err)
         return ret;
     if (!balloon->on)
         return err_set(err, EINVAL, "only on takes further words");
-    return opts_parse_list(config_balloon_opts, "--balloon", rest, conf, err);
+    return config_words(config_balloon_opts, conf, &balloon->virtio, "--balloon", rest, err);
 }

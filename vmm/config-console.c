@@ -57,18 +57,11 @@ static int console_to(void *conf, const char *value, struct err *err)
     return stream_set(&((struct config *)conf)->console_to, value, err);
 }
 
-static int console_interface(void *conf, const char *value, struct err *err)
-{
-    return config_interface(((struct config *)conf)->console_interface, value, err);
-}
-
 const struct opt config_console_opts[] = {
     {"to", "tty|pty|socket:PATH|file:PATH|null",
      "where it goes: the terminal (the default), a new pseudo terminal whose path is printed, a "
      "socket for one client at a time, the end of a file, nowhere",
      console_to, false},
-    {"interface", "modern|transitional|legacy", "the virtio interfaces of hvc0, as for --disk",
-     console_interface, false},
     {NULL, NULL, NULL, NULL, false},
 };
 
@@ -86,9 +79,11 @@ int config_console(void *conf, const char *value, struct err *err)
     if (i < 0)
         return i;
     config->console = (enum config_console)i;
-    ret = rest ? opts_parse_list(config_console_opts, words[i], rest, config, err) : 0;
-    if (ret == 0 && i != CONSOLE_VIRTIO && config->console_interface[0])
-        return err_set(err, EINVAL, "only virtio has an interface to choose");
+    ret = rest ? config_words(config_console_opts, config, &config->console_virtio, words[i], rest,
+                              err)
+               : 0;
+    if (ret == 0 && i != CONSOLE_VIRTIO && config_virtio_given(&config->console_virtio))
+        return err_set(err, EINVAL, "only virtio has interfaces and rings to choose");
     return ret;
 }
 
@@ -130,23 +125,10 @@ static int port_to(void *conf, const char *value, struct err *err)
     return ret;
 }
 
-static int port_interface(void *conf, const char *value, struct err *err)
-{
-    struct config *config = (struct config *)conf;
-
-    if (config->port_interface[0] && strcmp(config->port_interface, value) != 0)
-        return err_set(err, EINVAL, "all ports are on one device; another port says interface=%s",
-                       config->port_interface);
-    return config_interface(config->port_interface, value, err);
-}
-
 const struct opt config_port_opts[] = {
     {"name", "TEXT", "how the guest finds it, at most 64 characters", port_name, false},
     {"to", "pty|socket:PATH|file:PATH|null",
      "where it goes, as for --console; the guest sees whether a socket has a client", port_to,
-     false},
-    {"interface", "modern|transitional|legacy",
-     "the virtio interfaces of the device that has the ports, as for --disk", port_interface,
      false},
     {NULL, NULL, NULL, NULL, false},
 };
@@ -167,12 +149,17 @@ static int port_add(struct config *config, struct err *err)
 
 int config_port(void *conf, const char *value, struct err *err)
 {
-    int ret = port_add((struct config *)conf, err);
+    struct config *config = (struct config *)conf;
+    const struct config_virtio before = config->port_virtio;
+    int ret = port_add(config, err);
 
     if (ret == 0)
-        ret = opts_parse_list(config_port_opts, "--port", value, conf, err);
+        ret = config_words(config_port_opts, conf, &config->port_virtio, "--port", value, err);
     if (ret < 0)
         return ret;
+    if (before.interface[0] && strcmp(before.interface, config->port_virtio.interface) != 0)
+        return err_set(err, EINVAL, "all ports are on one device; another port says interface=%s",
+                       before.interface);
     if (!port_last(conf)->name[0] || port_last(conf)->to.kind == CONFIG_TTY)
         return err_set(err, EINVAL, "a port needs name=TEXT and to=WHERE");
     return 0;

@@ -82,11 +82,6 @@ static int disk_discard(void *conf, const char *value, struct err *err)
     return 0;
 }
 
-static int disk_interface(void *conf, const char *value, struct err *err)
-{
-    return config_interface(((struct config_disk *)conf)->interface, value, err);
-}
-
 const struct opt config_disk_opts[] = {
     {"ro", NULL, "read-only; others may read the image at the same time", disk_ro, false},
     {"snapshot", NULL, "the guest's writes are thrown away at the end, the image stays untouched",
@@ -108,9 +103,6 @@ const struct opt config_disk_opts[] = {
      "on (the default): what the guest discards (TRIM) is freed on the host, the image gets holes; "
      "off: the disk does not offer it, and the image stays as large as it is",
      disk_discard, false},
-    {"interface", "modern|transitional|legacy",
-     "which virtio interfaces this disk has: 1.x only, both (the default), or 0.9 only",
-     disk_interface, false},
     {NULL, NULL, NULL, NULL, false},
 };
 
@@ -143,5 +135,5 @@ int config_disk(void *conf, const char *value, struct err *err)
     ret = disk_add((struct config *)conf, path, &disk);
     if (ret < 0)
         return err_errno(err, -ret, "%s", path);
-    return rest ? opts_parse_list(config_disk_opts, path, rest, disk, err) : 0;
+    return rest ? config_words(config_disk_opts, disk, &disk->virtio, path, rest, err) : 0;
 }

@@ -8,9 +8,16 @@
 /* An interface's word. What it may be is virtio's to say; here it only must fit. */
 int config_interface(char out[CONFIG_WORD_MAX + 1], const char *value, struct err *err);
 
+/* Words behind an option: those of table go to conf, those of all virtio devices to virtio. */
+int config_words(const struct opt *table, void *conf, struct config_virtio *virtio,
+                 const char *option, const char *text, struct err *err);
+
 /* Which of n words value is; list: all of them, for the message. Index or -EINVAL. */
 int config_word(const char *const *words, unsigned n, const char *value, const char *list,
                 struct err *err);
+
+/* Did the user give one of the latter? */
+bool config_virtio_given(const struct config_virtio *virtio);
 
 /* Rows of the table of run; conf is a struct config. */
 int config_disk(void *conf, const char *value, struct err *err);

@@ -199,11 +199,6 @@ static int net_dump(void *conf, const char *value, struct err *err)
     return net->dump ? 0 : err_errno(err, ENOMEM, "%s", value);
 }
 
-static int net_interface(void *conf, const char *value, struct err *err)
-{
-    return config_interface(((struct config_net *)conf)->interface, value, err);
-}
-
 const struct opt config_net_opts[] = {
     {"hostfwd", "tcp|udp:[ADDRESS]:PORT-[[ADDRESS]:]PORT",
      "user: a port of the host (of all its addresses unless one is given) that leads to one of the "
@@ -226,8 +221,6 @@ const struct opt config_net_opts[] = {
     {"queues", "N", "pairs of queues, from 1 (the default) to 16", net_queues, false},
     {"dump", "FILE", "write every frame to a file that Wireshark and tcpdump read", net_dump,
      false},
-    {"interface", "modern|transitional|legacy", "the card's virtio interfaces, as for --disk",
-     net_interface, false},
     {NULL, NULL, NULL, NULL, false},
 };
 
@@ -263,7 +256,7 @@ int config_net(void *conf, const char *value, struct err *err)
     ret = config_net_add(config, (enum config_net_kind)kind, &net);
     if (ret < 0)
         return err_errno(err, -ret, "%s", value);
-    ret = rest ? opts_parse_list(config_net_opts, word, rest, net, err) : 0;
+    ret = rest ? config_words(config_net_opts, net, &net->virtio, word, rest, err) : 0;
     if (ret == 0 && kind == CONFIG_NET_PASST && !net->socket)
         return err_set(err, EINVAL, "passt needs socket=PATH");
     return ret;

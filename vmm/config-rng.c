@@ -36,19 +36,12 @@ static int rng_rate(void *conf, const char *value, struct err *err)
     return 0;
 }
 
-static int rng_interface(void *conf, const char *value, struct err *err)
-{
-    return config_interface(rng_of(conf)->interface, value, err);
-}
-
 const struct opt config_rng_opts[] = {
     {"source", "FILE",
      "a device or pipe of the host's to read from, /dev/hwrng say; getrandom() is the default",
      rng_source, false},
     {"rate", "SIZE|off", "bytes a second that the guest gets at most; 16M is the default", rng_rate,
      false},
-    {"interface", "modern|transitional|legacy", "its virtio interfaces, as for --disk",
-     rng_interface, false},
     {NULL, NULL, NULL, NULL, false},
 };
 
@@ -58,5 +51,5 @@ int config_rng(void *conf, const char *value, struct err *err)
         rng_of(conf)->none = true;
         return 0;
     }
-    return opts_parse_list(config_rng_opts, "--rng", value, conf, err);
+    return config_words(config_rng_opts, conf, &rng_of(conf)->virtio, "--rng", value, err);
 }

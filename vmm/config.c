@@ -17,15 +17,6 @@
 
 /* ---- for the files of options ---- */
 
-/* What it may be is virtio's to say; here it only must fit. */
-int config_interface(char out[CONFIG_WORD_MAX + 1], const char *value, struct err *err)
-{
-    if (strlen(value) > CONFIG_WORD_MAX)
-        return err_set(err, EINVAL, "'%s' is not an interface", value);
-    memcpy(out, value, strlen(value) + 1);
-    return 0;
-}
-
 /* A word out of a list, as its index. */
 int config_word(const char *const *words, unsigned n, const char *value, const char *list,
                 struct err *err)
@@ -212,6 +203,8 @@ const struct config_group config_groups[] = {
     {"--rng", "in any order", config_rng_opts},
     {"--balloon", "behind on", config_balloon_opts},
     {"--trace", "behind the file", config_trace_opts},
+    {"--disk, --net, --console virtio, --port, --rng, --balloon", "anywhere behind the first",
+     config_virtio_opts},
     {NULL, NULL, NULL},
 };
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "devices/backend/net-slirp.h"
+#include "virtio/vdev.h"
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
 
@@ -19,6 +20,12 @@ enum {
     CONFIG_NAME_MAX = 64,
     CONFIG_WORD_MAX = 15,
     CONFIG_PORTS_MAX = 30,
+};
+
+/* What every virtio device has to choose. */
+struct config_virtio {
+    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+    struct vfeat ask, withhold;          /* vdev_ask(), vdev_withhold() */
 };
 
 enum config_console { CONSOLE_SERIAL, CONSOLE_VIRTIO };
@@ -39,15 +46,15 @@ struct config_port {
 
 struct config_rng {
     bool none;
-    char *source;                        /* NULL: the host's kernel */
-    uint64_t rate;                       /* bytes a second, 0: as they come */
-    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+    char *source;  /* NULL: the host's kernel */
+    uint64_t rate; /* bytes a second, 0: as they come */
+    struct config_virtio virtio;
 };
 
 struct config_balloon {
     bool on;
     bool deflate_on_oom, reporting;
-    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+    struct config_virtio virtio;
 };
 
 enum config_cache { CACHE_WRITEBACK, CACHE_DIRECT, CACHE_UNSAFE };
@@ -61,7 +68,7 @@ struct config_disk {
     unsigned queues;     /* 0: not given */
     bool no_discard;
     enum config_cache cache;
-    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+    struct config_virtio virtio;
 };
 
 enum config_net_kind { CONFIG_NET_USER, CONFIG_NET_TAP, CONFIG_NET_PASST };
@@ -75,10 +82,10 @@ struct config_net {
     char *socket;    /* passt */
     bool mac_given;
     uint8_t mac[NET_MAC];
-    char *dump;                          /* NULL: none */
-    uint16_t mtu;                        /* bytes, 0: not given */
-    unsigned queues;                     /* pairs, 0: not given */
-    char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+    char *dump;      /* NULL: none */
+    uint16_t mtu;    /* bytes, 0: not given */
+    unsigned queues; /* pairs, 0: not given */
+    struct config_virtio virtio;
 };
 
 struct config {
@@ -86,11 +93,10 @@ struct config {
     unsigned n_disks;
     enum config_console console;
     struct config_stream console_to;
-    char console_interface[CONFIG_WORD_MAX + 1]; /* "": the default */
+    struct config_virtio console_virtio;
     struct config_port *port;
     unsigned n_ports;
-    char
-        port_interface[CONFIG_WORD_MAX + 1]; /* of the device that has the ports; "": the default */
+    struct config_virtio port_virtio; /* of the device that has the ports */
     struct config_rng rng;
     struct config_balloon balloon;
     struct config_net *net;
@@ -128,6 +134,9 @@ extern const struct opt config_console_opts[];
 
 /* Words of --trace behind the file; conf is a struct config. */
 extern const struct opt config_trace_opts[];
+
+/* Words of all of these, for their virtio device; conf is a struct config_virtio. */
+extern const struct opt config_virtio_opts[];
 
 /* All tables of words, for help and manual page; ends with a NULL option. */
 struct config_group {

@@ -45,9 +45,10 @@ int parts_make_ports(struct parts *parts, struct err *err)
     }
     if (ret < 0)
         return ret;
-    ifs = part_interfaces(parts, config->port_interface, &console_type, err);
+    ifs = part_interfaces(parts, &config->port_virtio, &console_type, err);
     part = ifs ? part_add(parts, "ports", 0, parts->env.io, err) : NULL;
-    return part ? part_plug(parts, part, &console_type, &conf, ifs, err) : -EIO;
+    return part ? part_plug(parts, part, &console_type, &conf, ifs, &config->port_virtio, err)
+                : -EIO;
 }
 
 int parts_make_console(struct parts *parts, struct err *err)
@@ -59,9 +60,10 @@ int parts_make_console(struct parts *parts, struct err *err)
 
     if (config->console != CONSOLE_VIRTIO)
         return 0;
-    ifs = part_interfaces(parts, config->console_interface, &console_type, err);
+    ifs = part_interfaces(parts, &config->console_virtio, &console_type, err);
     part = ifs ? part_add(parts, "console", 0, parts->env.io, err) : NULL;
-    return part ? part_plug(parts, part, &console_type, &conf, ifs, err) : -EIO;
+    return part ? part_plug(parts, part, &console_type, &conf, ifs, &config->console_virtio, err)
+                : -EIO;
 }
 
 void parts_free_streams(struct parts *parts)

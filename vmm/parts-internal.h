@@ -9,12 +9,14 @@
 struct part *part_add(struct parts *parts, const char *kind, unsigned index, struct loop *loop,
                       struct err *err);
 
-/* Make the device of type from conf and plug it. */
+/* Make the device of type from conf, offering what the user chose for it, and plug it. */
 int part_plug(struct parts *parts, struct part *part, const struct virtio_type *type,
-              const void *conf, const struct vinterfaces *ifs, struct err *err);
+              const void *conf, const struct vinterfaces *ifs, const struct config_virtio *virtio,
+              struct err *err);
 
-/* The interfaces that a device of type is to have; word: the user's for it, "" for none. */
-const struct vinterfaces *part_interfaces(const struct parts *parts, const char *word,
+/* The interfaces that a device of type is to have. */
+const struct vinterfaces *part_interfaces(const struct parts *parts,
+                                          const struct config_virtio *virtio,
                                           const struct virtio_type *type, struct err *err);
 
 /* The network cards. 0 or -errno with err filled. */

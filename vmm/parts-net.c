@@ -101,7 +101,7 @@ static int net_make(struct parts *parts, unsigned index, struct err *err)
     struct net_conf conf = {.mtu = c->mtu,
                             .pairs = c->queues ? c->queues : 1,
                             .vhost = c->vhost ? &vhost_kernel : NULL};
-    const struct vinterfaces *ifs = part_interfaces(parts, c->interface, &net_type, err);
+    const struct vinterfaces *ifs = part_interfaces(parts, &c->virtio, &net_type, err);
     struct part *part = ifs ? part_add(parts, "net", index, NULL, err) : NULL;
 
     if (!part)
@@ -120,7 +120,7 @@ static int net_make(struct parts *parts, unsigned index, struct err *err)
         net_close(conf.net);
         return -EIO;
     }
-    return part_plug(parts, part, &net_type, &conf, ifs, err);
+    return part_plug(parts, part, &net_type, &conf, ifs, &c->virtio, err);
 }
 
 int parts_make_nets(struct parts *parts, struct err *err)

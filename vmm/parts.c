@@ -43,13 +43,16 @@ struct part *part_add(struct parts *parts, const char *kind, unsigned index, str
 }
 
 int part_plug(struct parts *parts, struct part *part, const struct virtio_type *type,
-              const void *conf, const struct vinterfaces *ifs, struct err *err)
+              const void *conf, const struct vinterfaces *ifs, const struct config_virtio *virtio,
+              struct err *err)
 {
     const struct parts_env *env = &parts->env;
     struct vdev *dev = vdev_new(type, part->name, part->loop, env->mem, conf, err);
 
     if (!dev)
         return -EIO;
+    vdev_ask(dev, &virtio->ask);
+    vdev_withhold(dev, &virtio->withhold);
     part->vpci = vpci_new(env->root, env->irqs, dev, ifs, -1, err);
     if (!part->vpci)
         return -EIO;
@@ -57,10 +60,12 @@ int part_plug(struct parts *parts, struct part *part, const struct virtio_type *
     return 0;
 }
 
-const struct vinterfaces *part_interfaces(const struct parts *parts, const char *word,
+const struct vinterfaces *part_interfaces(const struct parts *parts,
+                                          const struct config_virtio *virtio,
                                           const struct virtio_type *type, struct err *err)
 {
     const struct config *config = parts->env.config;
+    const char *word = virtio->interface;
 
     if (!word[0] && config->interface[0]) {
         const struct vinterfaces *ifs = NULL;
@@ -100,14 +105,14 @@ static int disk_make(struct parts *parts, unsigned index, struct err *err)
     struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL,
                             .block_size = d->block_size,
                             .queues = disk_queues(config, d)};
-    const struct vinterfaces *ifs = part_interfaces(parts, d->interface, &blk_type, err);
+    const struct vinterfaces *ifs = part_interfaces(parts, &d->virtio, &blk_type, err);
     struct part *part = ifs ? part_add(parts, "disk", index, NULL, err) : NULL;
     int ret;
 
     if (!part)
         return -EIO;
     ret = blk_backend_open(&open, part->loop, &conf.backend, err);
-    return ret < 0 ? ret : part_plug(parts, part, &blk_type, &conf, ifs, err);
+    return ret < 0 ? ret : part_plug(parts, part, &blk_type, &conf, ifs, &d->virtio, err);
 }
 
 static int disks_make(struct parts *parts, struct err *err)
@@ -128,13 +133,13 @@ static int rng_make(struct parts *parts, struct err *err)
 
     if (c->none)
         return 0;
-    ifs = part_interfaces(parts, c->interface, &rng_type, err);
+    ifs = part_interfaces(parts, &c->virtio, &rng_type, err);
     part = ifs ? part_add(parts, "rng", 0, parts->env.io, err) : NULL;
     if (part)
         conf.source = entropy_open(c->source, part->loop, err);
     if (!conf.source)
         return -EIO;
-    return part_plug(parts, part, &rng_type, &conf, ifs, err);
+    return part_plug(parts, part, &rng_type, &conf, ifs, &c->virtio, err);
 }
 
 /* A loop of its own: much memory takes a while. */
@@ -152,9 +157,9 @@ static int balloon_make(struct parts *parts, struct err *err)
 
     if (!c->on)
         return 0;
-    ifs = part_interfaces(parts, c->interface, &balloon_type, err);
+    ifs = part_interfaces(parts, &c->virtio, &balloon_type, err);
     part = ifs ? part_add(parts, "balloon", 0, NULL, err) : NULL;
-    return part ? part_plug(parts, part, &balloon_type, &conf, ifs, err) : -EIO;
+    return part ? part_plug(parts, part, &balloon_type, &conf, ifs, &c->virtio, err) : -EIO;
 }
 
 /* In the order of their places on the bus. */

@@ -205,6 +205,36 @@ static void F08_fewer_after_reset(struct bench *b)
     recovers(b);
 }
 
+static void offer_change(struct bench *b, void (*change)(struct vdev *, const struct vfeat *),
+                         const uint8_t *bits, unsigned n)
+{
+    struct vfeat f = {{0}};
+
+    for (unsigned i = 0; i < n; i++)
+        vfeat_add(&f, bits[i]);
+    drv_reset(&b->d);
+    loop_lock(b->loop);
+    change(b->dev, &f);
+    loop_unlock(b->loop);
+}
+
+/* What the user chose: bits on request, bits withheld, and what cannot be had without these. */
+static void asked_and_withheld(struct bench *b)
+{
+    static const uint8_t ask[] = {VIRTIO_F_IN_ORDER, ECHO_F_HIGH + 1};
+    static const uint8_t withhold[] = {ECHO_F_GATED, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1};
+    const uint64_t before = b->d.ops->offered(&b->d);
+    const uint64_t less = BIT64(ECHO_F_GATED) | BIT64(ECHO_F_CHILD) | BIT64(VIRTIO_F_RING_PACKED);
+
+    offer_change(b, vdev_ask, ask, ARRAY_SIZE(ask)); /* the second is nobody's to ask for */
+    assert_int_equal(b->d.ops->offered(&b->d), before | BIT64(VIRTIO_F_IN_ORDER));
+    offer_change(b, vdev_withhold, withhold, ARRAY_SIZE(withhold));
+    assert_int_equal(b->d.ops->offered(&b->d),
+                     (before | BIT64(VIRTIO_F_IN_ORDER)) & ~less); /* VERSION_1 stays: 6.2-d1 */
+    assert_int_equal(b->d.ops->config_read(&b->d, ECHO_C_GATED, 4), 0);
+    recovers(b);
+}
+
 /* clang-format off */
 #define ROW(fn) {#fn, fn, BENCH_MODERN, NULL}
 #define EVERY(fn) {#fn, fn, 0, NULL}
@@ -221,6 +251,7 @@ int main(void)
         EVERY(F07_no_features),     /* 2.2.2-d2 */
         ROW(F08_fewer_after_reset), /* 2.2-d2, 2.2.2-d5 */
         EVERY(every_subset),        /* 2.2.2-d2 */
+        {"asked_and_withheld", asked_and_withheld, BENCH_ONCE, NULL},
     };
 
     return bench_run("features", &echo_kind, tests, ARRAY_SIZE(tests));

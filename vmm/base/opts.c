@@ -142,36 +142,51 @@ int opts_first(const char *text, char *out, size_t size, const char **rest)
     return 0;
 }
 
-int opts_parse_list(const struct opt *table, const char *option, const char *text, void *conf,
-                    struct err *err)
+/* One word of a list. */
+static int word_apply(const struct opt *table, void *conf, bool *seen, const char *option,
+                      char *word, struct err *err)
 {
-    bool seen[OPTS_MAX] = {false};
-    char word[WORD_MAX];
+    char *value = strchr(word, '=');
+    const struct opt *o = opt_find(table, word, value ? (size_t)(value - word) : strlen(word));
     char where[64];
+    int ret;
 
-    while (text) {
-        char *value;
-        const struct opt *o;
-        int ret;
+    snprintf(where, sizeof(where), "%s: ", option);
+    if (!o)
+        return unknown(table, word, where, err);
+    ret = seen_check(table, o, seen, err);
+    return ret < 0 ? ret : opt_apply(o, value ? value + 1 : NULL, conf, option, err);
+}
+
+static bool word_in(const struct opt *table, const char *word)
+{
+    return table && opt_find(table, word, strcspn(word, "="));
+}
+
+int opts_parse_lists(const struct opt *table, void *conf, const struct opt *shared,
+                     void *shared_conf, const char *option, const char *text, struct err *err)
+{
+    bool seen[2][OPTS_MAX] = {{false}};
+    char word[WORD_MAX];
+    int ret = 0;
+
+    while (ret == 0 && text) {
+        bool other;
 
         if (opts_first(text, word, sizeof(word), &text) < 0)
             return err_set(err, E2BIG, "%s: a word is longer than %d characters", option,
                            WORD_MAX - 1);
-        value = strchr(word, '=');
-        o = opt_find(table, word, value ? (size_t)(value - word) : strlen(word));
-        snprintf(where, sizeof(where), "%s: ", option);
-        if (!o)
-            return unknown(table, word, where, err);
-        ret = seen_check(table, o, seen, err);
-        if (ret < 0)
-            return ret;
-        if (value)
-            value++;
-        ret = opt_apply(o, value, conf, option, err);
-        if (ret < 0)
-            return ret;
+        other = word_in(shared, word);
+        ret = word_apply(other ? shared : table, other ? shared_conf : conf, seen[other], option,
+                         word, err);
     }
-    return 0;
+    return ret;
+}
+
+int opts_parse_list(const struct opt *table, const char *option, const char *text, void *conf,
+                    struct err *err)
+{
+    return opts_parse_lists(table, conf, NULL, NULL, option, text, err);
 }
 
 /* Print text from column on, breaking between words. */

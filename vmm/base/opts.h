@@ -41,6 +41,10 @@ int opts_parse(const struct opt *table, int argc, char *const *argv, void *conf,
 int opts_parse_list(const struct opt *table, const char *option, const char *text, void *conf,
                     struct err *err);
 
+/* As opts_parse_list with a second table, which several options share, and its own conf. */
+int opts_parse_lists(const struct opt *table, void *conf, const struct opt *shared,
+                     void *shared_conf, const char *option, const char *text, struct err *err);
+
 /* Copy text up to the first single comma into out (size bytes), ",," becoming ","; *rest: behind
  * that comma, or NULL. -E2BIG if it does not fit. */
 int opts_first(const char *text, char *out, size_t size, const char **rest);
