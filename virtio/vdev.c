@@ -63,6 +63,16 @@ static void queue_look(void *arg)
         vq->dev->type->kick(vq->dev, vq);
 }
 
+/* Keep back what is to be asked for; what the type took away cannot be. */
+static void requests_settle(struct vdev *dev)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(on_request); i++) {
+        if (vfeat_has(&dev->offered, on_request[i]))
+            vfeat_add(&dev->on_request, on_request[i]);
+        vfeat_del(&dev->offered, on_request[i]);
+    }
+}
+
 struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct loop *loop,
                       const struct gmem *mem, const void *conf, struct err *err)
 {
@@ -87,9 +97,8 @@ struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct l
             dev->vq[i].again = (struct loop_work){.fn = queue_look, .arg = &dev->vq[i]};
         for (const struct vfeat_row *row = reserved_rows; row->name; row++)
             vfeat_add(&dev->offered, row->bit);
-        for (unsigned i = 0; i < ARRAY_SIZE(on_request); i++)
-            vfeat_del(&dev->offered, on_request[i]);
         type->offer(dev, &dev->offered);
+        requests_settle(dev);
     }
     loop_unlock(loop);
     if (ret < 0) {
@@ -134,9 +143,8 @@ static const struct vfeat_row *feature_alone(const struct vfeat_row *row, const 
 
 void vdev_ask(struct vdev *dev, const struct vfeat *f)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(on_request); i++)
-        if (vfeat_has(f, on_request[i]))
-            vfeat_add(&dev->offered, on_request[i]);
+    for (unsigned i = 0; i < VDEV_FEATURE_WORDS; i++)
+        dev->offered.word[i] |= f->word[i] & dev->on_request.word[i];
 }
 
 void vdev_withhold(struct vdev *dev, const struct vfeat *f)

@@ -123,11 +123,11 @@ struct vdev {
     struct vq *vq;
     unsigned n_queues;
 
-    struct vfeat offered;
-    struct vfeat driver;        /* as the driver wrote them; what counts is `accepted` */
-    struct vfeat accepted;      /* valid from FEATURES_OK to reset, else empty */
-    const struct vq_ops *layer; /* on top of the rings of this driver; NULL: none. To reset */
-    enum byte_order order;      /* of rings and requests on the path that drives the device */
+    struct vfeat offered, on_request; /* the latter: could be, if vdev_ask() says so */
+    struct vfeat driver;              /* as the driver wrote them; what counts is `accepted` */
+    struct vfeat accepted;            /* valid from FEATURES_OK to reset, else empty */
+    const struct vq_ops *layer;       /* on top of the rings of this driver; NULL: none. To reset */
+    enum byte_order order;            /* of rings and requests on the path that drives the device */
     uint8_t status;
     bool started;       /* between start and stop */
     bool broken;        /* vdev_fail(): nothing is fetched until reset */
@@ -151,8 +151,8 @@ void vdev_free(struct vdev *dev);
 
 /*
  * What the user changed of the offer, between vdev_new() and vpci_new(). Ask for reserved bits that
- * are offered on request only (other bits in f are ignored); withhold any bits, and what cannot be
- * had without them, but never VERSION_1.
+ * are offered on request only (others in f, and those that the type cannot have, are ignored);
+ * withhold any bits, and what cannot be had without them, but never VERSION_1.
  */
 void vdev_ask(struct vdev *dev, const struct vfeat *f);
 void vdev_withhold(struct vdev *dev, const struct vfeat *f);

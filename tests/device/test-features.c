@@ -218,6 +218,16 @@ static void offer_change(struct bench *b, void (*change)(struct vdev *, const st
     loop_unlock(b->loop);
 }
 
+static void asked_in_vain(struct bench *b)
+{
+    static const uint8_t ask[] = {VIRTIO_F_IN_ORDER};
+    const uint64_t before = b->d.ops->offered(&b->d);
+
+    offer_change(b, vdev_ask, ask, ARRAY_SIZE(ask));
+    assert_int_equal(b->d.ops->offered(&b->d), before);
+    recovers(b);
+}
+
 /* What the user chose: bits on request, bits withheld, and what cannot be had without these. */
 static void asked_and_withheld(struct bench *b)
 {
@@ -240,6 +250,8 @@ static void asked_and_withheld(struct bench *b)
 #define EVERY(fn) {#fn, fn, 0, NULL}
 /* clang-format on */
 
+static const struct echo_conf not_in_order = {.not_in_order = true};
+
 int main(void)
 {
     static const struct bench_test tests[] = {
@@ -252,6 +264,7 @@ int main(void)
         ROW(F08_fewer_after_reset), /* 2.2-d2, 2.2.2-d5 */
         EVERY(every_subset),        /* 2.2.2-d2 */
         {"asked_and_withheld", asked_and_withheld, BENCH_ONCE, NULL},
+        {"asked_in_vain", asked_in_vain, BENCH_ONCE, &not_in_order},
     };
 
     return bench_run("features", &echo_kind, tests, ARRAY_SIZE(tests));

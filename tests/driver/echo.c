@@ -103,6 +103,8 @@ static void echo_offer(struct vdev *dev, struct vfeat *f)
 
     for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)
         vfeat_add(f, bits[i]);
+    if (echo_of(dev)->conf->not_in_order)
+        vfeat_del(f, VIRTIO_F_IN_ORDER);
     if (echo_of(dev)->conf->not_gated)
         return;
     vfeat_add(f, ECHO_F_GATED);

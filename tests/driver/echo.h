@@ -44,7 +44,7 @@ struct echo_conf {
     unsigned n_queues; /* 0: ECHO_QUEUES */
     uint16_t max;      /* 0: ECHO_MAX */
     enum echo_hold hold;
-    bool fail_start, not_gated;
+    bool fail_start, not_gated, not_in_order;
     int fail_open; /* errno */
 };
 
