@@ -22,6 +22,7 @@ struct place {
 
 struct packed {
     struct ringmem desc, driver, device;
+    bool asked; /* for a doorbell, ever */
     bool event_idx, indirect;
     uint16_t size;
     struct place avail;       /* the next descriptor to take */
@@ -309,10 +310,11 @@ static bool packed_kicks(struct vq *vq, bool on)
     struct packed *r = vq->ring;
 
     if (!on) {
-        if (!r->event_idx) /* else a place left behind says so already */
+        if (!r->event_idx || !r->asked) /* else a place left behind says so already */
             event_store(r, PVIRTQ_EVENT_DISABLE, (struct place){0, false});
         return false;
     }
+    r->asked = true;
     if (r->event_idx)
         event_store(r, PVIRTQ_EVENT_DESC, r->avail);
     else

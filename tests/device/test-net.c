@@ -210,6 +210,36 @@ static void test_rx_batch(struct bench *b)
     assert_false(dq_poll(q, &(struct used){0}));
 }
 
+/* Doorbells are wanted only while the device waits for buffers, or for frames to send. */
+static void test_doorbells(struct bench *b)
+{
+    struct chain c = {0};
+    struct dq *rx = &b->d.q[RXQ], *tx = &b->d.q[TXQ];
+
+    rx_post(b, RXQ, 1526);
+    machine_settle(b->m);
+    chain_in(&c, drv_alloc(&b->d, 1526, 64), 1526);
+    assert_true(dq_add(rx, &c, NULL) >= 0);
+    assert_false(rx->ops->publish(rx)); /* it has some */
+    fake.blocked = true;
+    for (unsigned i = 0; i < 2; i++) {
+        c.n = 0;
+        chain_out(&c, drv_alloc(&b->d, 100, 64), 100);
+        memset(drv_mem(&b->d, c.buf[0].addr, 100), 0, 100);
+        assert_true(dq_add(tx, &c, NULL) >= 0);
+        assert_int_equal(tx->ops->publish(tx), i == 0);
+        if (i == 0)
+            b->d.ops->kick(&b->d, TXQ);
+        machine_settle(b->m);
+    }
+    fake.blocked = false;
+    net_sendable(&fake.net, 0);
+    machine_settle(b->m);
+    assert_int_equal(frames_out(b), 2);
+    assert_true(dq_add(tx, &c, NULL) >= 0);
+    assert_true(tx->ops->publish(tx)); /* it waits again */
+}
+
 /* What is asked of the other side stands in the header, in the order of the path. */
 static void test_offload_tx(struct bench *b)
 {
@@ -403,6 +433,7 @@ static const struct bench_test tests[] = {
     {"rx-merged", test_rx_merged, 0, NULL},
     {"rx-many", test_rx_many, 0, NULL},
     {"rx-batch", test_rx_batch, BENCH_TURNS, NULL},
+    {"doorbells", test_doorbells, BENCH_TURNS, NULL},
     {"offload-tx", test_offload_tx, 0, NULL},
     {"offload-rx", test_offload_rx, 0, NULL},
     {"offload-less", test_offload_less, 0, NULL},
