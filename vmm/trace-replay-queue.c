@@ -10,6 +10,9 @@
 #include "vmm/base/bits.h"
 #include "vmm/trace-replay-internal.h"
 
+/* Turns of the loops with nothing under way: nothing more will come. */
+enum { IDLE_TURNS = 50 };
+
 #define ANSWER_NS (5 * UINT64_C(1000000000))
 
 /* ---- letting devices work ---- */
@@ -41,15 +44,20 @@ static void chain_free(struct replay_chain *c)
     free(c);
 }
 
+static void batch_free(struct line *l)
+{
+    for (unsigned i = 0; i < l->n_batch; i++)
+        chain_free(l->batch[i]);
+    l->n_batch = 0;
+}
+
 void replay_line_clear(struct line *l)
 {
     for (unsigned i = 0; i < REPLAY_IDS; i++) {
         chain_free(l->pending[i]);
         l->pending[i] = NULL;
     }
-    for (unsigned i = 0; i < l->n_batch; i++)
-        chain_free(l->batch[i]);
-    l->n_batch = 0;
+    batch_free(l);
     l->building.n = 0;
     l->judged = false;
     replay_ring_close(&l->ring);
@@ -159,6 +167,7 @@ static void answers_take(struct replay *r, struct place *p, struct line *l)
 {
     const uint64_t deadline = clock_ns() + ANSWER_NS;
     uint32_t written, expect;
+    unsigned idle = 0;
     bool got;
 
     loop_lock(p->part->loop);
@@ -174,7 +183,8 @@ static void answers_take(struct replay *r, struct place *p, struct line *l)
                 replay_differs(r, "%u bytes were written, here %u", expect, written);
             continue;
         }
-        if (clock_ns() > deadline || p->vpci->dev->broken) {
+        idle = p->vpci->dev->in_flight ? 0 : idle + 1;
+        if (clock_ns() > deadline || idle > IDLE_TURNS) {
             replay_differs(r, "%u buffers were used, here they are not", l->ring.fed);
             l->ring.lost = true;
             return;
@@ -192,8 +202,10 @@ static void do_event(struct replay *r, struct place *p, struct line *l)
     unsigned i = 0;
 
     l->judged = false;
-    if (l->by_host || l->ring.lost || !l->ring.size)
+    if (l->by_host || l->ring.lost || !l->ring.size) {
+        batch_free(l);
         return;
+    }
     l->notices = vq->stats.interrupts;
     l->silences = vq->stats.suppressed;
     l->judged = l->n_batch > 0;
@@ -214,9 +226,7 @@ static void do_event(struct replay *r, struct place *p, struct line *l)
         }
         answers_take(r, p, l);
     }
-    for (i = 0; i < l->n_batch; i++)
-        chain_free(l->batch[i]);
-    l->n_batch = 0;
+    batch_free(l);
 }
 
 static void do_notice(struct replay *r, struct place *p, struct line *l)

@@ -47,7 +47,7 @@ bool replay_ring_open(struct replay_ring *r, struct vq *vq, struct gmem *mem, ui
     r->wrap = r->used_wrap = true;
     r->slots = calloc(set->size, sizeof(r->slots[0]));
     r->expect = calloc(set->size, sizeof(r->expect[0]));
-    if (!r->slots || !r->expect || vdev_has(vq->dev, VIRTIO_F_IN_ORDER)) {
+    if (!r->slots || !r->expect) {
         r->lost = true;
         return false;
     }
@@ -192,8 +192,8 @@ bool replay_ring_feed(struct replay_ring *r, const struct replay_chain *chain, u
         return false;
     if (!r->packed && !r->fed)
         r->next = id = 0; /* all descriptors are the driver's again */
-    if (r->packed && r->fed + n > r->size)
-        return false;
+    if ((r->packed && r->fed + n > r->size) || (r->fed && vdev_has(r->vq->dev, VIRTIO_F_IN_ORDER)))
+        return false; /* in order, one entry could stand for many: so there is one at a time */
     bytes_put(r, chain);
     if (!(r->packed ? feed_packed : feed_split)(r, chain, indirect))
         return false;

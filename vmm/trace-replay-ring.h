@@ -43,7 +43,7 @@ struct replay_ring {
     uint32_t *expect;             /* by id: what the recorded device wrote */
 };
 
-/* Start with the areas of vq->set, cleared. false: no memory, or it is a kind not understood. */
+/* Start with the areas of vq->set, cleared. false: no memory. */
 bool replay_ring_open(struct replay_ring *r, struct vq *vq, struct gmem *mem, uint64_t tables);
 void replay_ring_close(struct replay_ring *r);
 

@@ -82,7 +82,7 @@ static void features_define(const struct vdev *dev)
     }
 }
 
-static void device_define(const struct vpci *vp)
+void trace_run_device(const struct vpci *vp)
 {
     const struct vdev *dev = vp->dev;
     const struct regs *config = dev->type->config;
@@ -111,10 +111,8 @@ static void device_define(const struct vpci *vp)
     features_define(dev);
 }
 
-void trace_run_describe(const struct parts *parts)
+void trace_run_machine(const struct gmem *mem, const struct pci_layout *layout)
 {
-    const struct pci_layout *layout = pci_root_layout(parts->env.root);
-    const struct gmem *mem = parts->env.mem;
     const uint64_t intx = (uint64_t)layout->intx_gsi[3] << 48 |
                           (uint64_t)layout->intx_gsi[2] << 32 |
                           (uint64_t)layout->intx_gsi[1] << 16 | layout->intx_gsi[0];
@@ -126,15 +124,20 @@ void trace_run_describe(const struct parts *parts)
                                 layout->io_size,
                                 intx};
 
-    if (!trace_on(TRACE_GROUPS))
-        return;
     for (unsigned i = 0; i < mem->n; i++) {
         const uint64_t ram[] = {mem->region[i].base, mem->region[i].size};
 
         trace_define(TRACE_RAM, TRACE_NONE, ram, ARRAY_SIZE(ram), NULL, 0);
     }
     trace_define(TRACE_WINDOWS, TRACE_NONE, windows, ARRAY_SIZE(windows), NULL, 0);
+}
+
+void trace_run_describe(const struct parts *parts)
+{
+    if (!trace_on(TRACE_GROUPS))
+        return;
+    trace_run_machine(parts->env.mem, pci_root_layout(parts->env.root));
     for (unsigned i = 0; i < parts->n; i++)
         if (parts->part[i]->vpci)
-            device_define(parts->part[i]->vpci);
+            trace_run_device(parts->part[i]->vpci);
 }

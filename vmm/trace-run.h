@@ -12,4 +12,8 @@ int trace_run_open(const struct config *config, int argc, char *const *argv, str
 /* Memory, address windows and devices. All made, nothing runs. */
 void trace_run_describe(const struct parts *parts);
 
+/* The same in parts: memory and windows; one device. */
+void trace_run_machine(const struct gmem *mem, const struct pci_layout *layout);
+void trace_run_device(const struct vpci *vp);
+
 #endif
