@@ -28,6 +28,7 @@ enum {
     OUT_WORDS = 32768,
     STACK_SIZE = 256 * 1024,
     TURN_NS = 5000000,
+    SOME = 32, /* records that the producer gets the room of at once */
 };
 
 struct anchor {
@@ -47,7 +48,8 @@ static struct {
     uint64_t lost_told;
     _Atomic bool stopping;
     pthread_t thread;
-    struct anchor from, to;
+    struct anchor to; /* the latest */
+    double slope;     /* nanoseconds a tick since the one before */
     char path[256];
 } w = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
@@ -97,13 +99,19 @@ static struct anchor anchor_now(void)
     return (struct anchor){ticks, trace_tsc ? clock_ns() : ticks};
 }
 
+static void anchor_next(void)
+{
+    const struct anchor from = w.to;
+
+    w.to = anchor_now();
+    w.slope = w.to.ticks > from.ticks
+                  ? (double)(w.to.ns - from.ns) / (double)(w.to.ticks - from.ticks)
+                  : 1;
+}
+
 static uint64_t ticks_ns(uint64_t ticks)
 {
-    const double slope = w.to.ticks > w.from.ticks
-                             ? (double)(w.to.ns - w.from.ns) / (double)(w.to.ticks - w.from.ticks)
-                             : 1;
-
-    return w.to.ns + (uint64_t)(int64_t)((double)(int64_t)(ticks - w.to.ticks) * slope);
+    return w.to.ns + (uint64_t)(int64_t)((double)(int64_t)(ticks - w.to.ticks) * w.slope);
 }
 
 /* ---- into the file, locked ---- */
@@ -214,12 +222,15 @@ struct trace_ring *trace_ring_new(const char *name, uint64_t cpu)
 static unsigned ring_record(const struct trace_ring *r, uint64_t tail)
 {
     const unsigned n = (uint16_t)r->word[tail & r->mask] / 8;
-    uint64_t word[TRACE_WORDS_MAX];
+    uint64_t *out;
 
+    if (w.n_out + n > OUT_WORDS)
+        out_flush();
+    out = w.out + w.n_out;
     for (unsigned i = 0; i < n; i++)
-        word[i] = r->word[(tail + i) & r->mask];
-    word[1] = ticks_ns(word[1]);
-    out_record(word, n);
+        out[i] = htole64(r->word[(tail + i) & r->mask]);
+    out[1] = htole64(ticks_ns(r->word[(tail + 1) & r->mask]));
+    w.n_out += n;
     return n;
 }
 
@@ -228,9 +239,10 @@ static void ring_drain(struct trace_ring *r, uint64_t head)
     const uint64_t lost = atomic_load_explicit(&r->lost, memory_order_relaxed) - r->lost_told;
     uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 
-    while (tail != head) {
+    for (unsigned i = 1; tail != head; i++) {
         tail += ring_record(r, tail);
-        atomic_store_explicit(&r->tail, tail, memory_order_release);
+        if (i % SOME == 0 || tail == head)
+            atomic_store_explicit(&r->tail, tail, memory_order_release);
     }
     if (!lost)
         return;
@@ -248,8 +260,7 @@ static void rings_drain(void)
     n = w.n_rings;
     for (unsigned i = 0; i < n; i++)
         head[i] = atomic_load_explicit(&w.ring[i]->head, memory_order_acquire);
-    w.from = w.to;
-    w.to = anchor_now();
+    anchor_next();
     for (unsigned i = 0; i < n; i++)
         ring_drain(w.ring[i], head[i]);
     lost = atomic_load(&w.lost) - w.lost_told;

@@ -70,12 +70,8 @@ void trace_thread(const char *name, uint64_t cpu)
     me.cpu = cpu;
 }
 
-static struct trace_ring *ring_mine(void)
+static struct trace_ring *ring_first(unsigned session)
 {
-    const unsigned session = atomic_load_explicit(&trace_session, memory_order_relaxed);
-
-    if (me.session == session)
-        return me.ring;
     if (!me.named) {
         char name[TRACE_THREAD_NAME] = "thread";
 
@@ -87,9 +83,16 @@ static struct trace_ring *ring_mine(void)
     return me.ring;
 }
 
+static inline struct trace_ring *ring_mine(void)
+{
+    const unsigned session = atomic_load_explicit(&trace_session, memory_order_relaxed);
+
+    return __builtin_expect(me.session == session, 1) ? me.ring : ring_first(session);
+}
+
 /* ---- into the ring ---- */
 
-static bool ring_has_room(struct trace_ring *r, uint64_t head, unsigned words)
+static inline bool ring_has_room(struct trace_ring *r, uint64_t head, unsigned words)
 {
     if (head + words - r->tail_seen <= r->mask + 1)
         return true;
@@ -118,7 +121,7 @@ static void ring_lose(struct trace_ring *r)
 }
 
 /* Where a record of this many words may be written, or NULL. */
-static struct trace_ring *ring_take(unsigned words, uint64_t *head)
+static inline struct trace_ring *ring_take(unsigned words, uint64_t *head)
 {
     struct trace_ring *r = ring_mine();
 
@@ -138,17 +141,27 @@ void trace_emit(enum trace_point point, uint16_t source, uint16_t queue, const u
 {
     const unsigned words = TRACE_HEAD_WORDS + (unsigned)n;
     struct trace_ring *r;
-    uint64_t head;
+    uint64_t head, at;
 
     if (n != n_fields[point] && bug("a record that is not as its trace point"))
         return;
     r = ring_take(words, &head);
     if (!r)
         return;
-    r->word[head & r->mask] = trace_word(words, point, r->id, source, queue);
-    r->word[(head + 1) & r->mask] = trace_ticks();
-    for (unsigned i = 1; i <= n; i++)
-        r->word[(head + 1 + i) & r->mask] = value[i];
+    at = head & r->mask;
+    if (at + words > r->mask + 1) { /* around the end */
+        r->word[at] = trace_word(words, point, r->id, source, queue);
+        r->word[(at + 1) & r->mask] = trace_ticks();
+        for (unsigned i = 1; i <= n; i++)
+            r->word[(at + 1 + i) & r->mask] = value[i];
+    } else {
+        uint64_t *to = r->word + at;
+
+        to[0] = trace_word(words, point, r->id, source, queue);
+        to[1] = trace_ticks();
+        for (unsigned i = 1; i <= n; i++)
+            to[1 + i] = value[i];
+    }
     atomic_store_explicit(&r->head, head + words, memory_order_release);
 }
 
