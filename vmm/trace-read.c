@@ -17,16 +17,17 @@
 #include "vmm/base/trace-file.h"
 
 enum {
-    SOURCES = 65536,
     THREADS = 256,
     TABLES = 256,
     ROWS = 65536,
     BARS = 6,
+    BITS = 128,
 };
 
 struct source {
     char *name;
     char *bar[BARS];
+    char **feature; /* names by bit, BITS of them; NULL: none */
 };
 
 struct thread {
@@ -47,7 +48,8 @@ struct trace_file {
     unsigned groups, n_rows;
     bool ended;
     struct places order, defines;
-    struct source *source;
+    struct source *source; /* those that have names */
+    unsigned n_sources;
     struct thread thread[THREADS];
     struct trace_table table[TABLES];
 };
@@ -153,6 +155,33 @@ static bool row_add(struct trace_file *f, const struct trace_rec *rec)
     return name_set(&more[t->n - 1].name, rec->bytes, rec->n_bytes);
 }
 
+/* Room for what is known of source i. false: no memory. */
+static bool source_room(struct trace_file *f, unsigned i)
+{
+    struct source *more;
+
+    if (i < f->n_sources)
+        return true;
+    more = realloc(f->source, (i + 1) * sizeof(*more));
+    if (!more)
+        return false;
+    memset(more + f->n_sources, 0, (i + 1 - f->n_sources) * sizeof(*more));
+    f->source = more;
+    f->n_sources = i + 1;
+    return true;
+}
+
+static bool feature_set(struct trace_file *f, const struct trace_rec *rec)
+{
+    struct source *s = &f->source[rec->source];
+
+    if (rec->value[0] >= BITS)
+        return true;
+    if (!s->feature)
+        s->feature = calloc(BITS, sizeof(s->feature[0]));
+    return s->feature && name_set(&s->feature[rec->value[0]], rec->bytes, rec->n_bytes);
+}
+
 static bool table_set(struct trace_file *f, const struct trace_rec *rec)
 {
     if (rec->value[0] >= TABLES || f->table[rec->value[0]].name)
@@ -164,12 +193,16 @@ static bool table_set(struct trace_file *f, const struct trace_rec *rec)
 /* What the file says of itself; false: no memory. */
 static bool define_take(struct trace_file *f, const struct trace_rec *rec)
 {
+    if (!source_room(f, rec->source))
+        return false;
     switch (rec->point) {
     case TRACE_SOURCE:
         return name_set(&f->source[rec->source].name, rec->bytes, rec->n_bytes);
     case TRACE_BAR:
         return rec->value[0] >= BARS ||
                name_set(&f->source[rec->source].bar[rec->value[0]], rec->bytes, rec->n_bytes);
+    case TRACE_FEATURE:
+        return feature_set(f, rec);
     case TRACE_THREAD:
         f->thread[rec->thread].cpu = rec->value[0];
         return name_set(&f->thread[rec->thread].name, rec->bytes, rec->n_bytes);
@@ -221,7 +254,8 @@ static bool file_scan(struct trace_file *f, size_t off)
         if ((!is_define(rec.point) || rec.point == TRACE_LOST) && !place_add(&f->order, off))
             return false;
     }
-    qsort_r(f->order.at, f->order.n, sizeof(f->order.at[0]), place_compare, f);
+    if (f->order.n)
+        qsort_r(f->order.at, f->order.n, sizeof(f->order.at[0]), place_compare, f);
     return true;
 }
 
@@ -244,8 +278,7 @@ static int file_take(struct trace_file *f, const char *name, struct err *err)
     f->end = bytes;
     for (unsigned i = 0; i < THREADS; i++)
         f->thread[i].cpu = TRACE_NO_CPU;
-    f->source = calloc(SOURCES, sizeof(f->source[0]));
-    return f->source && file_scan(f, bytes) ? 0 : err_errno(err, ENOMEM, "trace %s", name);
+    return file_scan(f, bytes) ? 0 : err_errno(err, ENOMEM, "trace %s", name);
 }
 
 /* Takes data over. */
@@ -339,10 +372,13 @@ void trace_file_close(struct trace_file *f)
 {
     if (!f)
         return;
-    for (unsigned i = 0; f->source && i < SOURCES; i++) {
+    for (unsigned i = 0; i < f->n_sources; i++) {
         free(f->source[i].name);
         for (unsigned b = 0; b < BARS; b++)
             free(f->source[i].bar[b]);
+        for (unsigned b = 0; f->source[i].feature && b < BITS; b++)
+            free(f->source[i].feature[b]);
+        free(f->source[i].feature);
     }
     for (unsigned i = 0; i < THREADS; i++)
         free(f->thread[i].name);
@@ -411,7 +447,7 @@ const char *trace_file_source(const struct trace_file *f, unsigned source, char 
 {
     if (source == TRACE_NONE)
         return "-";
-    if (source < SOURCES && f->source[source].name)
+    if (source < f->n_sources && f->source[source].name)
         return f->source[source].name;
     snprintf(buf, 32, "source %u", source);
     return buf;
@@ -437,7 +473,7 @@ const struct trace_table *trace_file_table(const struct trace_file *f, uint64_t 
 
 int trace_file_find(const struct trace_file *f, const char *name)
 {
-    for (unsigned i = 1; i < SOURCES; i++)
+    for (unsigned i = 1; i < f->n_sources; i++)
         if (f->source[i].name && strcmp(f->source[i].name, name) == 0)
             return (int)i;
     return -1;
@@ -445,5 +481,12 @@ int trace_file_find(const struct trace_file *f, const char *name)
 
 const char *trace_file_bar(const struct trace_file *f, unsigned source, uint64_t bar)
 {
-    return source < SOURCES && bar < BARS ? f->source[source].bar[bar] : NULL;
+    return source < f->n_sources && bar < BARS ? f->source[source].bar[bar] : NULL;
+}
+
+const char *trace_file_feature(const struct trace_file *f, unsigned source, unsigned bit)
+{
+    return source < f->n_sources && bit < BITS && f->source[source].feature
+               ? f->source[source].feature[bit]
+               : NULL;
 }

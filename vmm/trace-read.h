@@ -79,4 +79,7 @@ int trace_file_find(const struct trace_file *f, const char *name);
 /* What a BAR of a source is: "modern"; NULL if the file does not say. */
 const char *trace_file_bar(const struct trace_file *f, unsigned source, uint64_t bar);
 
+/* The name of a feature that a source offered; NULL if the file does not say. */
+const char *trace_file_feature(const struct trace_file *f, unsigned source, unsigned bit);
+
 #endif

@@ -257,6 +257,24 @@ static void access_line(const struct trace_file *f, const struct trace_rec *rec,
              (unsigned long long)rec->value[1], (unsigned long long)rec->value[2]);
 }
 
+/* Names of the features that were settled; numbers where the file has none. */
+static void features_line(const struct trace_file *f, const struct trace_rec *rec,
+                          char buf[TRACE_LINE])
+{
+    unsigned n = (unsigned)snprintf(buf, TRACE_LINE, "%s", rec->value[2] ? "granted:" : "refused:");
+
+    for (unsigned bit = 0; bit < 128 && n < TRACE_LINE; bit++) {
+        const char *name = trace_file_feature(f, rec->source, bit);
+
+        if (!(rec->value[bit / 64] >> (bit % 64) & 1))
+            continue;
+        if (name)
+            n += (unsigned)snprintf(buf + n, TRACE_LINE - n, " %.40s", name);
+        else
+            n += (unsigned)snprintf(buf + n, TRACE_LINE - n, " %u", bit);
+    }
+}
+
 static bool is_access(const struct trace_rec *rec)
 {
     return rec->point < TRACE_POINTS && (trace_info[rec->point].class == TRACE_CLASS_REGISTER ||
@@ -272,6 +290,10 @@ void trace_line(const struct trace_file *f, const struct trace_rec *rec, char bu
     buf[0] = '\0';
     if (is_access(rec)) {
         access_line(f, rec, buf);
+        return;
+    }
+    if (rec->point == TRACE_FEATURES) {
+        features_line(f, rec, buf);
         return;
     }
     if (known && fields_of(rec) == 1 && how_of(rec, 0) == TRACE_AS_TEXT) {

@@ -31,10 +31,11 @@ static const struct regs block = {.name = "block", .row = rows, .n = ARRAY_SIZE(
 static void record(void)
 {
     const uint16_t disk = trace_source("disk0");
-    const uint64_t bar = 4;
+    const uint64_t bar = 4, bit = 29;
     uint8_t data[4] = {1, 2, 3, 4};
 
     trace_define(TRACE_BAR, disk, &bar, 1, "modern", 6);
+    trace_define(TRACE_FEATURE, disk, &bit, 1, "event_idx", 9);
     trace_access_begin(disk, 4, 0x14, 4);
     regs_write(&block, NULL, &regs_little, 0, data, 4);
     trace_access_end(true, data, 4);
@@ -51,6 +52,7 @@ static void record(void)
     TRACE(EXIT, TRACE_NONE, TRACE_NO_QUEUE, 1, 0x3f8, 1234);
     trace_emit_bytes(TRACE_FAIL, disk, TRACE_NO_QUEUE, NULL, 0, "a bad\nring", 10);
     trace_emit_bytes(TRACE_DATA, disk, 1, (const uint64_t[]){5}, 1, "\1\2\3", 3);
+    TRACE(FEATURES, disk, TRACE_NO_QUEUE, UINT64_C(1) << 32 | 1u << 29, 2, 1);
 }
 
 static int good_make(void **state)
@@ -127,7 +129,7 @@ static void test_words(void **state)
     char buf[32];
 
     (void)state;
-    assert_int_equal(look(f), 11);
+    assert_int_equal(look(f), 12);
     line_is(f, 0, "modern  first                  4  0x4030201");
     line_is(f, 1, "window  first+2                2  0x0");
     line_is(f, 2, "modern  bar4+0x3000            2  0x0");
@@ -139,6 +141,7 @@ static void test_words(void **state)
     line_is(f, 8, "exit pio-write  address 0x3f8  ns 1234");
     line_is(f, 9, "a bad ring");
     line_is(f, 10, "id 5  bytes 010203 (3 bytes)");
+    line_is(f, 11, "granted: event_idx 32 65");
     trace_file_get(f, 0, &rec);
     assert_string_equal(trace_file_thread(f, rec.thread, buf), "vcpu3");
     assert_int_equal(trace_file_cpu(f, rec.thread), 3);
@@ -195,7 +198,7 @@ static void test_cut(void **state)
         records = now;
         trace_file_close(f);
     }
-    assert_int_equal(records, 11);
+    assert_int_equal(records, 12);
 }
 
 /* Bytes of a stranger's. Memory checkers watch. */
@@ -284,9 +287,9 @@ static void test_later(void **state)
     memset(later + good_len + 3, 0xff, 13);
     memcpy(later + good_len + TRACE_HEAD_BYTES, value, sizeof(value));
     f = parse(later, good_len + TRACE_HEAD_BYTES + 16);
-    trace_file_get(f, 11, &rec);
+    trace_file_get(f, 12, &rec);
     assert_string_equal(trace_kind(&rec, kind), "point 200");
-    line_is(f, 11, "value 0x0  value 0x4d");
+    line_is(f, 12, "value 0x0  value 0x4d");
     look(f);
     trace_file_close(f);
 }
