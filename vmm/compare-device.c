@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "virtio/spec.h"
@@ -12,7 +13,7 @@
 #include "vmm/compare-collect.h"
 #include "vmm/trace-text.h"
 
-enum { RING_APART = 65536 }; /* areas farther apart than this are not one piece */
+enum { RING_APART = 4096 }; /* areas this far apart are not one piece */
 
 /* ---- identity ---- */
 
@@ -205,29 +206,42 @@ void seen_access(struct seen *s, const struct trace_file *f, const struct trace_
 
 /* ---- rings ---- */
 
+struct area {
+    uint64_t at, len;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct area *x = (const struct area *)a, *y = (const struct area *)b;
+
+    return (x->at > y->at) - (x->at < y->at);
+}
+
 static void ring(const struct seen *s, unsigned i, struct figures *to)
 {
     const struct figure_place at = {s->name, "rings", RANK_RINGS};
     const bool packed = bit_in(s->accepted, VIRTIO_F_RING_PACKED);
     const uint64_t n = s->queue[i].size;
-    const uint64_t start[] = {s->queue[i].desc, s->queue[i].driver, s->queue[i].device};
-    const uint64_t len[] = {16 * n, packed ? 4 : 6 + 2 * n, packed ? 4 : 6 + 8 * n};
-    uint64_t low = UINT64_MAX, high = 0, sum = 0;
+    struct area area[] = {{s->queue[i].desc, 16 * n},
+                          {s->queue[i].driver, packed ? 4 : 6 + 2 * n},
+                          {s->queue[i].device, packed ? 4 : 6 + 8 * n}};
+    uint64_t sum = 0, padding = 0;
     char name[FIGURE_NAME];
 
-    for (unsigned k = 0; k < ARRAY_SIZE(start); k++) {
-        low = min_u64(low, start[k]);
-        high = high > start[k] + len[k] ? high : start[k] + len[k];
-        sum += len[k];
+    qsort(area, ARRAY_SIZE(area), sizeof(area[0]), by_place);
+    for (unsigned k = 0; k < ARRAY_SIZE(area); k++) {
+        const uint64_t end = k ? area[k - 1].at + area[k - 1].len : area[k].at;
+
+        sum += area[k].len;
+        if (area[k].at > end && area[k].at - end < RING_APART)
+            padding += area[k].at - end;
     }
-    if (high - low > sum + RING_APART)
-        high = low + sum;
     snprintf(name, sizeof(name), "queue %u size", i);
     figures_number(to, &at, name, UNIT_COUNT, (double)n);
     snprintf(name, sizeof(name), "queue %u memory", i);
-    figures_number(to, &at, name, UNIT_BYTES, (double)(high - low));
+    figures_number(to, &at, name, UNIT_BYTES, (double)(sum + padding));
     snprintf(name, sizeof(name), "queue %u padding in it", i);
-    figures_number(to, &at, name, UNIT_BYTES, (double)(high - low - min_u64(sum, high - low)));
+    figures_number(to, &at, name, UNIT_BYTES, (double)padding);
 }
 
 /* ---- all ---- */

@@ -86,6 +86,7 @@ static void modern_driver(uint16_t s)
     TRACE(STATUS, s, none, 3, 0xb);
     access_one(s, &config, 4, 4, 4, false);
     TRACE(QUEUE, s, 0, 256, 0x10000, 0x11000, 0x11240, 0);
+    TRACE(QUEUE, s, 1, 64, 0x20000, 0x28000, 0x22000, 0);
     TRACE(STATUS, s, none, 0xb, 0xf);
     TRACE(KICK, s, 0);
     TRACE(POP, s, 0, 1, 16, 512);
@@ -233,6 +234,8 @@ static void rings(void **state)
     count_is("disk0", "rings", "queue 0 size", 256);
     count_is("disk0", "rings", "queue 0 memory", 0x1240 + 6 + 8 * 256);
     count_is("disk0", "rings", "queue 0 padding in it", 0x1240 - 16 * 256 - 6 - 2 * 256);
+    count_is("disk0", "rings", "queue 1 memory", 26 * 64 + 12); /* three pieces of their own */
+    count_is("disk0", "rings", "queue 1 padding in it", 0);
 }
 
 static void requests(void **state)
