@@ -9,14 +9,6 @@ card_of() {
     fail "no card $1"
 }
 
-# vmm.ring=split|packed: the rings that the card is driven with.
-ring_check() {
-    case $(cut -c35 "/sys/class/net/$1/device/features") in
-    1) need_equal "rings of $1" packed "$ring" ;;
-    *) need_equal "rings of $1" split "$ring" ;;
-    esac
-}
-
 # A file whose first line is the SHA-256 of the rest.
 whole() {
     need_equal "bytes of $1" "$(tail -n +2 "$1" | sha256sum | cut -c1-64)" "$(head -n 1 "$1")"
