@@ -94,7 +94,7 @@ void figures_count(struct figures *f, const struct figure_place *place, const ch
 void figures_free(struct figures *f)
 {
     free(f->list);
-    *f = (struct figures){NULL};
+    *f = (struct figures){.n = 0};
 }
 
 /* ---- rows ---- */

@@ -288,7 +288,7 @@ static void sheet(void **state)
 {
     static const char *const names[] = {"one", "two"};
     const struct figure_place first = {"disk0", "a", 0};
-    struct figures boot[6] = {{NULL}};
+    struct figures boot[6] = {{.n = 0}};
     struct sheet s;
     char buf[FIGURE_TEXT];
     const struct row *row;
@@ -329,7 +329,7 @@ static char *shown(int (*show)(const struct sheet *, const struct compare_about 
 {
     static const char *const names[] = {"one", "t<o"};
     const struct compare_about about = {"vmm compare --disk \"a&b\"", "the guest ended"};
-    struct figures boot[2] = {{NULL}};
+    struct figures boot[2] = {{.n = 0}};
     struct sheet s;
     char *out = NULL;
     size_t len = 0;
