@@ -46,7 +46,7 @@ PKGS    += slirp
 endif
 
 PKG_MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
-LDLIBS  := $(if $(PKG_MISSING),,$(shell pkg-config --libs $(PKGS)))
+LDLIBS  := $(if $(PKG_MISSING),,$(shell pkg-config --libs $(PKGS))) -lm
 PKG_CFLAGS := $(if $(PKG_MISSING),,$(shell pkg-config --cflags $(PKGS)))
 
 # ---- sources ----
