@@ -27,6 +27,12 @@ static const struct vinterfaces sets[] = {
 #endif
 };
 
+#if VMM_LEGACY
+const char interfaces_all[] = "legacy,transitional,modern";
+#else
+const char interfaces_all[] = "modern";
+#endif
+
 static bool set_serves(const struct vinterfaces *set, const struct virtio_type *type)
 {
     for (unsigned i = 0; i < set->n; i++)

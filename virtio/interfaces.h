@@ -14,6 +14,9 @@
 const struct vinterfaces *interfaces_find(const char *word, const struct virtio_type *type,
                                           struct err *err);
 
+/* All words that this build serves, with commas between them. */
+extern const char interfaces_all[];
+
 /* Is word one that some type can be given? 0 or -EINVAL with err filled. */
 int interfaces_known(const char *word, struct err *err);
 

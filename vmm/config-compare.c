@@ -16,14 +16,6 @@
 
 #define LIMIT_DEFAULT_NS (UINT64_C(600) * 1000000000)
 
-static char as_option[] = "--as";
-
-static struct {
-    char list[32];
-} as_default = {
-    "legacy,transitional,modern",
-};
-
 static int column_add(struct compare_opts *o, const char *word, size_t len, struct err *err)
 {
     char *to = o->column[o->n_columns];
@@ -199,10 +191,7 @@ int config_compare_parse(struct compare_opts *opts, int argc, char **argv, char 
     if (ret == 0)
         ret = opts_parse(config_compare_opts, n_own, own, opts, NULL, err);
     free(own);
-    if (ret == 0 && !opts->n_columns) {
-        char *const as[] = {argv[0], as_option, as_default.list};
-
-        ret = opts_parse(config_compare_opts, ARRAY_SIZE(as), as, opts, NULL, err);
-    }
+    if (ret == 0 && !opts->n_columns)
+        ret = columns_set(opts, interfaces_all, err);
     return ret;
 }
