@@ -214,7 +214,7 @@ static void test_failure(struct bench *b)
 static const struct bench_test tests[] = {
     {"status", test_status, BENCH_RAW, NULL},
     {"setup", test_setup, BENCH_RAW, NULL},
-    {"requests", test_requests, BENCH_RAW, NULL},
+    {"requests", test_requests, BENCH_RAW | BENCH_TURNS, NULL},
     {"extents", test_extents, BENCH_RAW, NULL},
     {"failure", test_failure, BENCH_RAW | BENCH_SPLIT, NULL},
 };
