@@ -252,8 +252,10 @@ static void requests(void **state)
     count_is("disk0", "requests", "interrupts suppressed", 1);
     count_is("disk0", "requests", "configuration interrupts", 1);
     assert_true(number("disk0", "requests", "doorbells per request") == 0.5);
-    /* the second of two in flight took the first sleep, the first one both */
-    if (mean < slept[0] + slept[1] / 2 || tail < slept[0] + slept[1] || tail <= mean)
+    /* the second of two in flight took the first sleep, the first one both; the trace has a clock
+     * of its own, whose rate is known to some parts in a hundred after these few milliseconds */
+    if (mean < 0.95 * (slept[0] + slept[1] / 2) || tail < 0.95 * (slept[0] + slept[1]) ||
+        tail <= mean)
         fail_msg("mean %.0f ns, p99 %.0f ns; slept %.0f and %.0f", mean, tail, slept[0], slept[1]);
     assert_null(figures_find(&figures, "disk1", "requests", "latency, mean"));
 }
