@@ -26,23 +26,31 @@ static void writeback_write(void *ctx, const struct reg *reg, uint64_t value)
         blk_of(dev)->config[reg->off] = value;
 }
 
-/* Fields of features that are not offered read 0. */
+/* Fields of features that are not offered read 0; arg: the feature, 0: none. */
+static bool field_present(void *ctx, const struct reg *reg)
+{
+    return !reg->arg || vdev_offers((const struct vdev *)ctx, reg->arg);
+}
+
 static const struct reg config_rows[] = {
     {BLK_C_CAPACITY, 8, 0, "capacity", "5.2.4-d1", field_read, NULL},
-    {BLK_C_SEG_MAX, 4, 0, "seg_max", "5.2.4-d1", field_read, NULL},
-    {BLK_C_BLK_SIZE, 4, 0, "blk_size", "5.2.4-d1", field_read, NULL},
-    {BLK_C_PHYSICAL_EXP, 1, 0, "physical_block_exp", "5.2.4-d1", field_read, NULL},
-    {BLK_C_ALIGN_OFFSET, 1, 0, "alignment_offset", "5.2.4-d1", field_read, NULL},
-    {BLK_C_MIN_IO, 2, 0, "min_io_size", "5.2.4-d1", field_read, NULL},
-    {BLK_C_OPT_IO, 4, 0, "opt_io_size", "5.2.4-d1", field_read, NULL},
-    {BLK_C_WRITEBACK, 1, 0, "writeback", "5.2.5-d1", field_read, writeback_write},
-    {BLK_C_NUM_QUEUES, 2, 0, "num_queues", "5.2.4-d4", field_read, NULL},
-    {BLK_C_DISCARD_SECTORS, 4, 0, "max_discard_sectors", "5.2.4-d2", field_read, NULL},
-    {BLK_C_DISCARD_SEG, 4, 0, "max_discard_seg", "5.2.4-d2", field_read, NULL},
-    {BLK_C_DISCARD_ALIGN, 4, 0, "discard_sector_alignment", "5.2.4-d2", field_read, NULL},
-    {BLK_C_ZEROES_SECTORS, 4, 0, "max_write_zeroes_sectors", "5.2.4-d2", field_read, NULL},
-    {BLK_C_ZEROES_SEG, 4, 0, "max_write_zeroes_seg", "5.2.4-d2", field_read, NULL},
-    {BLK_C_ZEROES_UNMAP, 1, 0, "write_zeroes_may_unmap", "5.2.6.2-d10", field_read, NULL},
+    {BLK_C_SEG_MAX, 4, BLK_F_SEG_MAX, "seg_max", "5.2.4-d1", field_read, NULL},
+    {BLK_C_BLK_SIZE, 4, BLK_F_BLK_SIZE, "blk_size", "5.2.4-d1", field_read, NULL},
+    {BLK_C_PHYSICAL_EXP, 1, BLK_F_TOPOLOGY, "physical_block_exp", "5.2.4-d1", field_read, NULL},
+    {BLK_C_ALIGN_OFFSET, 1, BLK_F_TOPOLOGY, "alignment_offset", "5.2.4-d1", field_read, NULL},
+    {BLK_C_MIN_IO, 2, BLK_F_TOPOLOGY, "min_io_size", "5.2.4-d1", field_read, NULL},
+    {BLK_C_OPT_IO, 4, BLK_F_TOPOLOGY, "opt_io_size", "5.2.4-d1", field_read, NULL},
+    {BLK_C_WRITEBACK, 1, BLK_F_CONFIG_WCE, "writeback", "5.2.5-d1", field_read, writeback_write},
+    {BLK_C_NUM_QUEUES, 2, BLK_F_MQ, "num_queues", "5.2.4-d4", field_read, NULL},
+    {BLK_C_DISCARD_SECTORS, 4, BLK_F_DISCARD, "max_discard_sectors", "5.2.4-d2", field_read, NULL},
+    {BLK_C_DISCARD_SEG, 4, BLK_F_DISCARD, "max_discard_seg", "5.2.4-d2", field_read, NULL},
+    {BLK_C_DISCARD_ALIGN, 4, BLK_F_DISCARD, "discard_sector_alignment", "5.2.4-d2", field_read,
+     NULL},
+    {BLK_C_ZEROES_SECTORS, 4, BLK_F_WRITE_ZEROES, "max_write_zeroes_sectors", "5.2.4-d2",
+     field_read, NULL},
+    {BLK_C_ZEROES_SEG, 4, BLK_F_WRITE_ZEROES, "max_write_zeroes_seg", "5.2.4-d2", field_read, NULL},
+    {BLK_C_ZEROES_UNMAP, 1, BLK_F_WRITE_ZEROES, "write_zeroes_may_unmap", "5.2.6.2-d10", field_read,
+     NULL},
 };
 
 const struct regs blk_config = {
@@ -50,6 +58,7 @@ const struct regs blk_config = {
     .row = config_rows,
     .n = ARRAY_SIZE(config_rows),
     .size = BLK_C_SIZE,
+    .present = field_present,
 };
 
 const struct vfeat_row blk_features[] = {
@@ -63,6 +72,11 @@ const struct vfeat_row blk_features[] = {
     {BLK_F_DISCARD, "discard", "5.2.3-d1", -1},
     {BLK_F_WRITE_ZEROES, "write_zeroes", "5.2.3-d1", -1},
     {0, NULL, NULL, -1},
+};
+
+const struct vfeat_tie blk_ties[] = {
+    {BLK_F_CONFIG_WCE, {BLK_F_FLUSH, BLK_F_FLUSH}, "5.2.5.2-d2"},
+    {0, {0, 0}, NULL},
 };
 
 void blk_offer(struct vdev *dev, struct vfeat *f)

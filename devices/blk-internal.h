@@ -116,6 +116,7 @@ void blk_req_zero(struct blk_req *r);
 
 /* blk-config.c */
 extern const struct vfeat_row blk_features[];
+extern const struct vfeat_tie blk_ties[];
 extern const struct regs blk_config;
 /* Fill the configuration, the back end and the queues are there. 0 or -EINVAL with err filled. */
 int blk_config_fill(struct vdev *dev, const struct blk_conf *conf, struct err *err);

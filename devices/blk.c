@@ -257,6 +257,7 @@ const struct virtio_type blk_type = {
     .class_code = 0x018000, /* mass storage, other */
     .state_size = sizeof(struct blk),
     .features = blk_features,
+    .ties = blk_ties,
     .config = &blk_config,
     .open = blk_open,
     .offer = blk_offer,

@@ -56,6 +56,12 @@ const struct vfeat_row net_features[] = {
     {0, NULL, NULL, -1},
 };
 
+const struct vfeat_tie net_ties[] = {
+    {NET_F_GUEST_ECN, {NET_F_GUEST_TSO4, NET_F_GUEST_TSO6}, "5.1.3.1-d1"},
+    {NET_F_HOST_ECN, {NET_F_HOST_TSO4, NET_F_HOST_TSO6}, "5.1.3.1-d2"},
+    {0, {0, 0}, NULL},
+};
+
 /* What features mean as offloads: those all of whose bits were accepted count. */
 static const struct offload_row {
     uint32_t offload;

@@ -185,6 +185,7 @@ static inline struct vq *net_tx_queue(const struct net_pair *p)
 
 /* net-config.c: features and configuration space */
 extern const struct vfeat_row net_features[];
+extern const struct vfeat_tie net_ties[];
 extern const struct regs net_config, net_config_old;
 void net_offer(struct vdev *dev, struct vfeat *f);
 /* What accepted features let either side leave to the other, as NET_CSUM ... */

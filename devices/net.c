@@ -271,6 +271,7 @@ const struct virtio_type net_type = {
     .class_code = 0x020000,
     .state_size = sizeof(struct net_dev),
     .features = net_features,
+    .ties = net_ties,
     .config = &net_config,
     .config_old = &net_config_old,
     .open = net_open,

@@ -29,8 +29,13 @@ static const struct vinterfaces sets[] = {
 
 #if VMM_LEGACY
 const char interfaces_all[] = "legacy,transitional,modern";
+const char interfaces_before_1[] = "give interface=legacy for a device of virtio 0.9";
+const struct vfeat_row *const interfaces_features = legacy_features;
 #else
 const char interfaces_all[] = "modern";
+const char interfaces_before_1[] = "this vmm is built without legacy, and has none of virtio 0.9";
+static const struct vfeat_row no_rows[] = {{0, NULL, NULL, -1}};
+const struct vfeat_row *const interfaces_features = no_rows;
 #endif
 
 static bool set_serves(const struct vinterfaces *set, const struct virtio_type *type)

@@ -17,6 +17,12 @@ const struct vinterfaces *interfaces_find(const char *word, const struct virtio_
 /* All words that this build serves, with commas between them. */
 extern const char interfaces_all[];
 
+/* The feature bits that only some interface has. */
+extern const struct vfeat_row *const interfaces_features;
+
+/* What to do instead of withholding VERSION_1, as the second half of a sentence. */
+extern const char interfaces_before_1[];
+
 /* Is word one that some type can be given? 0 or -EINVAL with err filled. */
 int interfaces_known(const char *word, struct err *err);
 

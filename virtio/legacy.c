@@ -41,7 +41,11 @@ enum {
 /* How long a driver's reset may take the host; a driver that does not ask must be made to wait. */
 #define LEGACY_DRAIN_NS (30 * UINT64_C(1000000000))
 
-#define LEGACY_F_ADDED (BIT32(LEGACY_F_NOTIFY_ON_EMPTY) | BIT32(LEGACY_F_ANY_LAYOUT))
+const struct vfeat_row legacy_features[] = {
+    {LEGACY_F_NOTIFY_ON_EMPTY, "notify_on_empty", "6.3-l2", -1},
+    {LEGACY_F_ANY_LAYOUT, "any_layout", "6.3-l3", -1},
+    {0, NULL, NULL, -1},
+};
 
 struct legacy {
     uint32_t driver_features; /* as written */
@@ -141,6 +145,13 @@ static uint32_t features_fitting(const struct vfeat_row *rows, uint32_t bits)
     return bits;
 }
 
+static uint32_t features_offered(const struct vdev *dev)
+{
+    const uint32_t added = BIT32(LEGACY_F_NOTIFY_ON_EMPTY) | BIT32(LEGACY_F_ANY_LAYOUT);
+
+    return vdev_offered_word(dev, 0) | (added & ~dev->withheld.word[0]);
+}
+
 /* What a driver accepted that can be had. Nothing can be refused here (3.1.2-l5), so a bit without
  * the one that it needs counts as not accepted. */
 static void features_settle(struct vpci *vp)
@@ -153,7 +164,7 @@ static void features_settle(struct vpci *vp)
 
     if (l->driver_features & BIT32(LEGACY_F_BAD))
         l->driver_features = 0; /* F10: it accepts whatever it sees, so it understands nothing */
-    dev->on_empty = l->driver_features & BIT32(LEGACY_F_NOTIFY_ON_EMPTY);
+    dev->on_empty = l->driver_features & features_offered(dev) & BIT32(LEGACY_F_NOTIFY_ON_EMPTY);
     bits = features_fitting(dev->type->features, l->driver_features & vdev_offered_word(dev, 0));
     vdev_driver_word_set(dev, 0, bits);
     vdev_driver_word_set(dev, 1, 0); /* 4.1.4.10-l10 */
@@ -206,7 +217,7 @@ static void device_use(struct vpci *vp)
 static uint64_t device_features_read(void *ctx, const struct reg *reg)
 {
     (void)reg;
-    return vdev_offered_word(vpci_ctx(ctx)->dev, 0) | LEGACY_F_ADDED;
+    return features_offered(vpci_ctx(ctx)->dev);
 }
 
 static uint64_t driver_features_read(void *ctx, const struct reg *reg)
@@ -214,7 +225,7 @@ static uint64_t driver_features_read(void *ctx, const struct reg *reg)
     const struct vpci *vp = vpci_ctx(ctx);
 
     (void)reg;
-    return legacy_of(vp)->driver_features & (vdev_offered_word(vp->dev, 0) | LEGACY_F_ADDED);
+    return legacy_of(vp)->driver_features & features_offered(vp->dev);
 }
 
 static void driver_features_write(void *ctx, const struct reg *reg, uint64_t v)

@@ -7,4 +7,7 @@
 
 extern const struct vinterface legacy_interface;
 
+/* Feature bits that exist here only. */
+extern const struct vfeat_row legacy_features[];
+
 #endif

@@ -21,7 +21,7 @@ enum {
                          VIRTIO_S_FEATURES_OK | VIRTIO_S_FAILED,
 };
 
-static const struct vfeat_row reserved_rows[] = {
+const struct vfeat_row vdev_reserved[] = {
     {VIRTIO_F_INDIRECT_DESC, "indirect_desc", "2.7.5.3", -1},
     {VIRTIO_F_EVENT_IDX, "event_idx", "2.7.10", -1},
     {VIRTIO_F_VERSION_1, "version_1", "6.2-d1", -1},
@@ -95,7 +95,7 @@ struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct l
     if (ret == 0) {
         for (unsigned i = 0; i < dev->n_queues; i++)
             dev->vq[i].again = (struct loop_work){.fn = queue_look, .arg = &dev->vq[i]};
-        for (const struct vfeat_row *row = reserved_rows; row->name; row++)
+        for (const struct vfeat_row *row = vdev_reserved; row->name; row++)
             vfeat_add(&dev->offered, row->bit);
         type->offer(dev, &dev->offered);
         requests_settle(dev);
@@ -147,15 +147,33 @@ void vdev_ask(struct vdev *dev, const struct vfeat *f)
         dev->offered.word[i] |= f->word[i] & dev->on_request.word[i];
 }
 
+/* Does f hold a bit without any of those that it is tied to? */
+static const struct vfeat_tie *feature_untied(const struct vfeat_tie *tie, const struct vfeat *f)
+{
+    for (; tie && tie->clause; tie++)
+        if (vfeat_has(f, tie->bit) && !vfeat_has(f, tie->either[0]) &&
+            !vfeat_has(f, tie->either[1]))
+            return tie;
+    return NULL;
+}
+
 void vdev_withhold(struct vdev *dev, const struct vfeat *f)
 {
     const struct vfeat_row *row;
+    const struct vfeat_tie *tie;
 
-    for (unsigned i = 0; i < VDEV_FEATURE_WORDS; i++)
+    for (unsigned i = 0; i < VDEV_FEATURE_WORDS; i++) {
         dev->offered.word[i] &= ~f->word[i];
+        dev->withheld.word[i] |= f->word[i];
+    }
     vfeat_add(&dev->offered, VIRTIO_F_VERSION_1); /* 6.2-d1 */
-    while ((row = feature_alone(dev->type->features, &dev->offered)))
-        vfeat_del(&dev->offered, row->bit);
+    vfeat_del(&dev->withheld, VIRTIO_F_VERSION_1);
+    do {
+        row = feature_alone(dev->type->features, &dev->offered);
+        tie = row ? NULL : feature_untied(dev->type->ties, &dev->offered);
+        if (row || tie)
+            vfeat_del(&dev->offered, row ? row->bit : tie->bit);
+    } while (row || tie);
 }
 
 static const struct vfeat_row *feature_row(const struct vfeat_row *row, unsigned bit)
@@ -168,7 +186,7 @@ static const struct vfeat_row *feature_row(const struct vfeat_row *row, unsigned
 
 const char *vdev_feature_name(const struct vdev *dev, unsigned bit, char buf[16])
 {
-    const struct vfeat_row *row = feature_row(reserved_rows, bit);
+    const struct vfeat_row *row = feature_row(vdev_reserved, bit);
 
     if (!row)
         row = feature_row(dev->type->features, bit);
@@ -204,7 +222,7 @@ static bool features_fit(const struct vdev *dev, const struct vfeat *f)
         if (f->word[i] & ~dev->offered.word[i])
             return false;
     if (!row)
-        row = feature_alone(reserved_rows, f);
+        row = feature_alone(vdev_reserved, f);
     if (row)
         log_msg(LOG_INFO, "%s: driver accepted %s without %s (%s)", dev->name,
                 vdev_feature_name(dev, row->bit, a),

@@ -55,6 +55,13 @@ struct vfeat_row {
     int8_t needs;       /* another bit without which this one is refused (2.2.2-d3), or -1 */
 };
 
+/* What is offered only together with one of others (2.2.2-d1), beyond what rows say that they need;
+ * tables of these end with a NULL clause. */
+struct vfeat_tie {
+    uint8_t bit, either[2]; /* the same twice where there is one */
+    const char *clause;
+};
+
 /*
  * A device type. All callbacks run locked; open and close before and after the machine runs.
  * conf: what the machine built from the user's options, of a type that the device's header names.
@@ -65,6 +72,7 @@ struct virtio_type {
     uint32_t class_code;              /* PCI class, 24 bits */
     size_t state_size;                /* bytes of dev->state, zeroed */
     const struct vfeat_row *features; /* every bit that the type knows: names and dependencies */
+    const struct vfeat_tie *ties;     /* NULL: none */
     const struct regs *config;        /* device configuration, ctx is the vdev; NULL: none */
     const struct regs *config_old;    /* what else drivers before 1.0 may write of it; NULL: none */
 
@@ -124,6 +132,7 @@ struct vdev {
     unsigned n_queues;
 
     struct vfeat offered, on_request; /* the latter: could be, if vdev_ask() says so */
+    struct vfeat withheld;            /* vdev_withhold(): for interfaces that offer more */
     struct vfeat driver;              /* as the driver wrote them; what counts is `accepted` */
     struct vfeat accepted;            /* valid from FEATURES_OK to reset, else empty */
     const struct vq_ops *layer;       /* on top of the rings of this driver; NULL: none. To reset */
@@ -156,6 +165,9 @@ void vdev_free(struct vdev *dev);
  */
 void vdev_ask(struct vdev *dev, const struct vfeat *f);
 void vdev_withhold(struct vdev *dev, const struct vfeat *f);
+
+/* The bits that all types share. */
+extern const struct vfeat_row vdev_reserved[];
 
 /* From open: add the next queue, at most max entries (a power of two), with extra bytes of the
  * type's own per chain. */

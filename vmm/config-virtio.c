@@ -4,10 +4,12 @@
  * that which all devices share. Refuses to know device types.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vmm/base/bits.h"
 #include "vmm/config-internal.h"
+#include "vmm/withhold.h"
 
 /* What it may be is virtio's to say; here it only must fit. */
 int config_interface(char out[CONFIG_WORD_MAX + 1], const char *value, struct err *err)
@@ -55,6 +57,18 @@ static int virtio_notify_config(void *conf, const char *value, struct err *err)
     return feature_set(conf, VIRTIO_F_NOTIF_CONFIG_DATA, value, err);
 }
 
+/* Ports share a device: what several of them say adds up. */
+static int virtio_off(void *conf, const char *value, struct err *err)
+{
+    struct config_virtio *virtio = (struct config_virtio *)conf;
+    const size_t have = strlen(virtio->off);
+
+    if (have + strlen(value) + 1 > CONFIG_OFF_MAX)
+        return err_set(err, EINVAL, "that are more features than there can be");
+    snprintf(virtio->off + have, sizeof(virtio->off) - have, "%s%s", have ? "+" : "", value);
+    return withhold_check(value, err);
+}
+
 const struct opt config_virtio_opts[] = {
     {"interface", "modern|transitional|legacy",
      "which virtio interfaces the device has: 1.x only, both (the default), or 0.9 only",
@@ -71,6 +85,10 @@ const struct opt config_virtio_opts[] = {
     {"notify_config", "on|off",
      "offer doorbells that carry a number of the device's choice; off is the default",
      virtio_notify_config, false},
+    {"off", "FEATURE[+FEATURE]...",
+     "withhold these features from the driver, by their names in the specification (event_idx, "
+     "indirect_desc, mrg_rxbuf), and what cannot be had without them; all but version_1",
+     virtio_off, false},
     {NULL, NULL, NULL, NULL, false},
 };
 

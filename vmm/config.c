@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/withhold.h"
 
 #define MEM_DEFAULT (512 * MIB)
 #define MEM_MIN     (64 * MIB)
@@ -91,6 +92,12 @@ static int opt_modern_only(void *conf, const char *value, struct err *err)
 static int opt_interface(void *conf, const char *value, struct err *err)
 {
     return config_interface(((struct config *)conf)->interface, value, err);
+}
+
+static int opt_virtio_off(void *conf, const char *value, struct err *err)
+{
+    ((struct config *)conf)->virtio_off = value;
+    return withhold_check(value, err);
 }
 
 static int opt_snapshot(void *conf, const char *value, struct err *err)
@@ -178,6 +185,11 @@ const struct opt config_run_opts[] = {
      "legacy, transitional or modern: the interface of every device that is not told another and "
      "whose type has it",
      opt_interface, false},
+    {"--virtio-off", "FEATURE[+FEATURE]...",
+     "withhold these features, by their names in the specification (event_idx, indirect_desc, "
+     "mrg_rxbuf), and what cannot be had without them, from the drivers of all devices that offer "
+     "them; 'vmm bisect' finds out which ones matter",
+     opt_virtio_off, false},
     {"--snapshot", NULL, "throw away what the guest writes to any disk", opt_snapshot, false},
     {"--no-reboot", NULL, "end instead of restarting when the guest asks for a restart",
      opt_no_reboot, false},

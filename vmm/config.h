@@ -20,12 +20,14 @@ enum {
     CONFIG_NAME_MAX = 64,
     CONFIG_WORD_MAX = 15,
     CONFIG_PORTS_MAX = 30,
+    CONFIG_OFF_MAX = 1023,
 };
 
 /* What every virtio device has to choose. */
 struct config_virtio {
     char interface[CONFIG_WORD_MAX + 1]; /* "": the default */
     struct vfeat ask, withhold;          /* vdev_ask(), vdev_withhold() */
+    char off[CONFIG_OFF_MAX + 1];        /* withhold_apply(), "": nothing */
 };
 
 enum config_console { CONSOLE_SERIAL, CONSOLE_VIRTIO };
@@ -108,6 +110,7 @@ struct config {
     unsigned cpus;
     bool modern_only;
     char interface[CONFIG_WORD_MAX + 1]; /* of devices that are not told, "": the default */
+    const char *virtio_off;              /* as config_virtio.off, of every device; NULL: nothing */
     bool snapshot;                       /* every disk */
     bool no_reboot;
     const char *name;    /* NULL: none */

@@ -15,6 +15,7 @@
 #include "devices/blk.h"
 #include "devices/rng.h"
 #include "vmm/base/bits.h"
+#include "vmm/withhold.h"
 
 /* ---- for all parts ---- */
 
@@ -53,6 +54,10 @@ int part_plug(struct parts *parts, struct part *part, const struct virtio_type *
         return -EIO;
     vdev_ask(dev, &virtio->ask);
     vdev_withhold(dev, &virtio->withhold);
+    if (withhold_apply(dev, env->config->virtio_off, virtio->off, err) < 0) {
+        vdev_free(dev);
+        return -EINVAL;
+    }
     part->vpci = vpci_new(env->root, env->irqs, dev, ifs, -1, err);
     if (!part->vpci)
         return -EIO;

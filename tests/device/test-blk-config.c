@@ -89,6 +89,35 @@ static void topology(struct bench *b)
     assert_int_equal(config(b, 28, 4), 0);
 }
 
+static void disk_works(struct bench *b)
+{
+    const uint64_t mark = drv_mark(&b->d);
+
+    disk_reads(b, 3, 1024);
+    assert_int_equal(ask_status_of(b, T_OUT, 8, 512, 0), S_OK);
+    assert_int_equal(ask_status_of(b, T_FLUSH, 0, 0, 0), S_OK);
+    drv_rewind(&b->d, mark);
+}
+
+/* 2.2.2-d1, 5.2.5.2-d2: fields go with their features. */
+static void each_withheld(struct bench *b)
+{
+    const struct vfeat wce = {{BIT32(F_FLUSH) | BIT32(F_TOPOLOGY) | BIT32(F_MQ)}};
+
+    bench_withhold(b, disk_works);
+    drv_reset(&b->d);
+    loop_lock(b->loop);
+    vdev_withhold(b->dev, &wce);
+    loop_unlock(b->loop);
+    assert_int_equal(b->d.ops->offered(&b->d) & BIT64(F_CONFIG_WCE), 0);
+    assert_int_equal(config(b, 24, 1), 0);
+    assert_int_equal(config(b, 26, 2), 0);
+    assert_int_equal(config(b, 32, 1), 0);
+    assert_int_equal(config(b, 34, 2), 0);
+    bench_init(b);
+    disk_works(b);
+}
+
 /* 5.2.6.2-d1, d2 */
 static void resize_to(struct bench *b, off_t bytes, bool changes)
 {
@@ -155,6 +184,7 @@ int main(void)
         {"all_queues_work/io_uring", all_queues_work, 0, &many_uring},
         {"all_queues_work/loop-thread", all_queues_work, BENCH_THREADS, &many_uring},
         {"Q26_one_of_many", Q26_one_of_many, BENCH_RAW, &many},
+        {"each_withheld", each_withheld, 0, &many},
         {"topology/512", topology, 0, NULL},
         {"topology/4096", topology, 0, &large_blocks},
         {"capacity_changes/script", capacity_changes, 0, NULL},

@@ -486,6 +486,18 @@ static void test_plain_driver(struct bench *b)
     expect_in(b, 0, "typed");
 }
 
+static void test_withheld(struct bench *b)
+{
+    const struct vfeat f = {{BIT32(F_MULTIPORT)}};
+
+    loop_lock(b->loop);
+    vdev_withhold(b->dev, &f);
+    loop_unlock(b->loop);
+    assert_int_equal(b->d.ops->offered(&b->d) & BIT64(F_MULTIPORT), 0);
+    assert_int_equal(b->d.ops->config_read(&b->d, 4, 4), 0);
+    test_plain_driver(b);
+}
+
 /* Without a console there is no port 0 to be announced, nor anywhere to cry for help. */
 static void test_no_console(struct bench *b)
 {
@@ -544,6 +556,7 @@ static const struct bench_test tests[] = {
     {"useless-ctrl-rx", test_useless_ctrl_rx, 0, NULL},
     {"not-ready", test_not_ready, 0, NULL},
     {"plain-driver", test_plain_driver, BENCH_RAW, NULL},
+    {"withheld", test_withheld, BENCH_RAW, NULL},
     {"no-console", test_no_console, 0, "bare"},
     {"reset", test_reset, 0, NULL},
     {"many", test_many, 0, "many"},

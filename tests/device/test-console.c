@@ -94,6 +94,26 @@ static void test_output(struct bench *b)
     assert_memory_equal(fake()->out, text, want);
 }
 
+static void console_works(struct bench *b)
+{
+    const uint64_t mark = drv_mark(&b->d), at = drv_alloc(&b->d, 64, 64);
+    size_t want = locked(&fake()->out_len) + 5;
+    struct used u;
+
+    assert_int_equal(dq_xfer(&b->d.q[TX], "hello", 5, NULL, 0), 0);
+    assert_true(machine_until(b->m, out_reached, &want, WAIT_MS));
+    post_rx(b, at, 4);
+    type_in(b, "yes", 3);
+    assert_true(dq_wait(&b->d.q[RX], &u, WAIT_MS));
+    assert_int_equal(u.len, 3);
+    drv_rewind(&b->d, mark);
+}
+
+static void test_withheld(struct bench *b)
+{
+    bench_withhold(b, console_works);
+}
+
 static void test_input(struct bench *b)
 {
     static const char text[] = "the quick brown fox";
@@ -300,6 +320,7 @@ static const struct bench_test tests[] = {
     {"huge-output", test_huge_output, 0, NULL},
     {"no-reader", test_no_reader, 0, NULL},
     {"queues", test_queues, 0, NULL},
+    {"withheld", test_withheld, 0, "sized"},
     {"bare", test_bare, 0, "bare"},
     {"size", test_size, 0, "sized"},
     {"resize-unasked", test_resize_unasked, BENCH_RAW, "sized"},

@@ -245,6 +245,11 @@ static void asked_and_withheld(struct bench *b)
     recovers(b);
 }
 
+static void each_withheld(struct bench *b)
+{
+    bench_withhold(b, works);
+}
+
 /* clang-format off */
 #define ROW(fn) {#fn, fn, BENCH_MODERN, NULL}
 #define EVERY(fn) {#fn, fn, 0, NULL}
@@ -263,6 +268,7 @@ int main(void)
         EVERY(F07_no_features),     /* 2.2.2-d2 */
         ROW(F08_fewer_after_reset), /* 2.2-d2, 2.2.2-d5 */
         EVERY(every_subset),        /* 2.2.2-d2 */
+        EVERY(each_withheld),       /* 2.2.2-d1, 2.2.1-t6 */
         {"asked_and_withheld", asked_and_withheld, BENCH_ONCE, NULL},
         {"asked_in_vain", asked_in_vain, BENCH_ONCE, &not_in_order},
     };

@@ -372,6 +372,24 @@ static void test_on_empty(struct bench *b)
     assert_int_equal(kernel[0].features >> 24 & 1, 0);
 }
 
+/* Neither the driver nor the kernel sees what is withheld. */
+static void test_withheld(struct bench *b)
+{
+    const struct vfeat f = {{BIT32(VIRTIO_F_EVENT_IDX) | BIT32(24)}};
+
+    drv_reset(&b->d);
+    loop_lock(b->loop);
+    vdev_withhold(b->dev, &f);
+    loop_unlock(b->loop);
+    b->want |= BIT64(24);
+    bench_init(b);
+    assert_true(on_both(0));
+    assert_int_equal(b->d.features & (BIT64(VIRTIO_F_EVENT_IDX) | BIT64(24)), 0);
+    assert_int_equal(kernel[0].features & (BIT64(VIRTIO_F_EVENT_IDX) | BIT64(24)), 0);
+    assert_int_equal(kernel[0].features & BIT64(VIRTIO_F_INDIRECT_DESC),
+                     b->d.features & BIT64(VIRTIO_F_INDIRECT_DESC));
+}
+
 enum { LITTLE = BENCH_SPLIT | BENCH_LITTLE };
 
 static const struct bench_test tests[] = {
@@ -385,6 +403,7 @@ static const struct bench_test tests[] = {
     {"H38-failures", test_failures, LITTLE, &one},
     {"pairs", test_pairs, LITTLE, &two},
     {"without", test_without, BENCH_SPLIT, &one},
+    {"withheld", test_withheld, LITTLE, &one},
     {"on-empty", test_on_empty, LITTLE | BENCH_LEGACY, &one},
 };
 

@@ -357,6 +357,20 @@ static void test_dependencies(struct bench *b)
     net_works(b);
 }
 
+/* 5.1.3.1-d1, d2 */
+static void test_withheld(struct bench *b)
+{
+    const struct vfeat tso = {
+        {BIT32(F_GUEST_TSO4) | BIT32(F_GUEST_TSO6) | BIT32(F_HOST_TSO4) | BIT32(F_HOST_TSO6)}};
+
+    bench_withhold(b, net_works);
+    drv_reset(&b->d);
+    loop_lock(b->loop);
+    vdev_withhold(b->dev, &tso);
+    loop_unlock(b->loop);
+    assert_int_equal(b->d.ops->offered(&b->d) & (BIT64(F_GUEST_ECN) | BIT64(F_HOST_ECN)), 0);
+}
+
 static void test_plain(struct bench *b)
 {
     const uint64_t bits = BIT64(F_CSUM) | BIT64(F_GUEST_CSUM) | BIT64(F_HOST_TSO4) |
@@ -438,6 +452,7 @@ static const struct bench_test tests[] = {
     {"offload-rx", test_offload_rx, 0, NULL},
     {"offload-less", test_offload_less, 0, NULL},
     {"dependencies", test_dependencies, 0, NULL},
+    {"withheld", test_withheld, 0, NULL},
     {"plain", test_plain, 0, &plain},
     {"no-features", test_no_features, 0, NULL},
     {"link", test_link, 0, NULL},

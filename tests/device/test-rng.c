@@ -61,6 +61,11 @@ static void test_fills(struct bench *b)
     assert_int_equal(dq_xfer(&b->d.q[0], NULL, 0, a, 1), 1);
 }
 
+static void test_withheld(struct bench *b)
+{
+    bench_withhold(b, test_fills);
+}
+
 /* Used length of one chain that was built by hand. */
 static uint32_t one(struct bench *b, const struct chain *c)
 {
@@ -210,13 +215,10 @@ static void test_source(struct bench *b)
 }
 
 static const struct bench_test tests[] = {
-    {"rate", test_rate, 0, "slow"},
-    {"kick-storm", test_kick_storm, 0, "slow"},
-    {"source", test_source, 0, "pipe"},
-    {"fills", test_fills, 0, NULL},
-    {"cap", test_cap, 0, NULL},
-    {"useless", test_useless, 0, NULL},
-    {"turns", test_turns, BENCH_TURNS, NULL},
+    {"rate", test_rate, 0, "slow"},       {"kick-storm", test_kick_storm, 0, "slow"},
+    {"source", test_source, 0, "pipe"},   {"fills", test_fills, 0, NULL},
+    {"withheld", test_withheld, 0, NULL}, {"cap", test_cap, 0, NULL},
+    {"useless", test_useless, 0, NULL},   {"turns", test_turns, BENCH_TURNS, NULL},
 };
 
 int main(void)

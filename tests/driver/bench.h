@@ -81,6 +81,10 @@ void bench_init(struct bench *b);
 /* What the device counted for a queue. */
 struct vq_stats bench_stats(struct bench *b, unsigned queue);
 
+/* Every feature that is offered to this driver is withheld in turn, then all of them, and works()
+ * must find that the device works. */
+void bench_withhold(struct bench *b, void (*works)(struct bench *b));
+
 /* Was this feature accepted? */
 static inline bool bench_has(const struct bench *b, unsigned feature)
 {

@@ -237,12 +237,18 @@ static const struct vfeat_row echo_features[] = {
     {0, NULL, NULL, -1},
 };
 
+static const struct vfeat_tie echo_ties[] = {
+    {ECHO_F_PICKY, {ECHO_F_FRIEND, ECHO_F_FRIEND}, "2.2.2-d3"},
+    {0, {0, 0}, NULL},
+};
+
 const struct virtio_type echo_type = {
     .name = "echo",
     .id = ECHO_ID,
     .class_code = 0xff0000,
     .state_size = sizeof(struct echo),
     .features = echo_features,
+    .ties = echo_ties,
     .config = &echo_config,
     .open = echo_open,
     .offer = echo_offer,

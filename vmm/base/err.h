@@ -15,7 +15,7 @@
 
 /* A sentence for the user: names the thing, the reason and what to do. No newline. */
 struct err {
-    char text[512];
+    char text[1280];
 };
 
 /*

@@ -59,7 +59,7 @@ static int about(struct err *err, int ret, const char *where, const char *name)
     if (!err || ret >= 0)
         return ret;
     inner = *err;
-    return err_set(err, -ret, "%s%s%s: %.400s", where, *where ? "," : "", name, inner.text);
+    return err_set(err, -ret, "%s%s%s: %.1200s", where, *where ? "," : "", name, inner.text);
 }
 
 static int opt_apply(const struct opt *o, const char *value, void *conf, const char *where,
