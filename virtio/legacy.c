@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "virtio/fault.h"
 #include "virtio/quirks.h"
 #include "vmm/base/bits.h"
 
@@ -442,6 +443,8 @@ static void legacy_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
     if (n < len && config) {
         vp->dev->config_seen = true;
         regs_read(config, vp->dev, &path, off + n - header_size(vp), rest, len - n);
+        if (FAULTY(vp->dev))
+            fault_config(vp->dev, off + n - header_size(vp), rest, len - n);
     }
 }
 

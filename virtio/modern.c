@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "virtio/fault.h"
 #include "vmm/base/bits.h"
 
 enum {
@@ -342,6 +343,8 @@ static void modern_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
         if (config) {
             vp->dev->config_seen = true;
             regs_read(config, vp->dev, &regs_little, in, data, len);
+            if (FAULTY(vp->dev))
+                fault_config(vp->dev, in, data, len);
             break;
         }
         memset(data, 0, len);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "virtio/fault.h"
 #include "virtio/vq.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
@@ -115,6 +116,7 @@ void vdev_free(struct vdev *dev)
     if (!dev)
         return;
     dev->type->close(dev);
+    fault_free(dev);
     for (unsigned i = 0; i < dev->n_queues; i++) {
         loop_cancel(dev->loop, &dev->vq[i].again);
         vq_done(&dev->vq[i]);
@@ -312,6 +314,14 @@ void vdev_status_add(struct vdev *dev, uint8_t bits)
         vdev_start(dev);
 }
 
+/* FEATURES_OK was written. */
+static bool features_granted(struct vdev *dev)
+{
+    if (FAULTY(dev) && fault_refuses(dev))
+        return features_tell(dev, &dev->driver, false);
+    return vfeat_has(&dev->driver, VIRTIO_F_VERSION_1) && vdev_negotiate(dev);
+}
+
 void vdev_status_write(struct vdev *dev, uint8_t value)
 {
     unsigned set;
@@ -324,8 +334,7 @@ void vdev_status_write(struct vdev *dev, uint8_t value)
     if (dev->resetting || (dev->status & STATUS_DRIVER_BITS & ~value))
         return; /* bits go only by reset (2.1.1-t2; T02) */
     set = value & ~dev->status;
-    if ((set & VIRTIO_S_FEATURES_OK) &&
-        (!vfeat_has(&dev->driver, VIRTIO_F_VERSION_1) || !vdev_negotiate(dev)))
+    if ((set & VIRTIO_S_FEATURES_OK) && !features_granted(dev))
         set &= ~(unsigned)VIRTIO_S_FEATURES_OK; /* 2.2.2-d3, 6.2-d2 */
     if ((set & VIRTIO_S_DRIVER_OK) && !((dev->status | set) & VIRTIO_S_FEATURES_OK))
         set &= ~(unsigned)VIRTIO_S_DRIVER_OK; /* T01 */

@@ -19,6 +19,7 @@
 #include "vmm/base/regs.h"
 
 struct vdev;
+struct fault;
 struct vq;
 struct vq_ops;
 
@@ -147,6 +148,7 @@ struct vdev {
     bool config_seen;   /* interfaces set it when a driver reads configuration or generation */
     unsigned in_flight; /* chains popped and not yet pushed, all queues */
     struct log_limit log;
+    struct fault *fault; /* virtio/fault.h; NULL: nothing goes wrong on purpose */
 };
 
 /*

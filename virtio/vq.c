@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "virtio/fault.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
 
@@ -133,6 +134,8 @@ void vq_disable(struct vq *vq)
     loop_cancel(vq->dev->loop, &vq->again);
     if (vq->enabled)
         TRACE(QUEUE_OFF, vq->dev->trace, vq->index, vq->in_flight);
+    if (FAULTY(vq->dev))
+        fault_queue_off(vq);
     if (!vq->draining)
         vq->enabled = false;
     if (!vq->in_flight) {
@@ -359,6 +362,8 @@ struct vq_chain *vq_pop(struct vq *vq)
 
     if (!vdev_runs(vq->dev) || !vq_live(vq))
         return NULL;
+    if (FAULTY(vq->dev) && fault_keeps(vq))
+        return NULL;
     chain = vq->ops->pop(vq);
     if (!chain)
         return NULL;
@@ -406,7 +411,7 @@ void vq_push(struct vq_chain *chain, uint32_t written)
         bug("a chain was given back twice");
         return;
     }
-    chain->written = written;
+    chain->written = FAULTY(vq->dev) ? fault_length(vq, written) : written;
     if (!vq->in_order && !vq->dev->dma_off) {
         chain_use(chain, false);
         return;
@@ -436,6 +441,8 @@ void vq_forget(struct vq_chain *chain)
 
 void vq_interrupt(struct vq *vq)
 {
+    if (FAULTY(vq->dev) && fault_silences(vq))
+        return;
     vq->stats.interrupts++;
     vq->dev->up.queue_interrupt(vq->dev, vq->index);
 }
@@ -478,6 +485,8 @@ bool vq_kicks(struct vq *vq, bool on)
 {
     if (!vdev_runs(vq->dev) || !vq_live(vq))
         return false;
+    if (FAULTY(vq->dev) && fault_slow(vq))
+        return false; /* it is looked at without a doorbell */
     return vq->ops->kicks(vq, on);
 }
 

@@ -202,6 +202,14 @@ const struct opt config_run_opts[] = {
      opt_control, false},
     {"--trace", "FILE[,dma][,exits][,replay]",
      "record what drivers do with their devices, for 'vmm trace'", config_trace, false},
+    {"--fault", "KIND[,device=NAME][,queue=N][,WORD=VALUE]...",
+     "let devices misbehave, to see what a driver makes of it; KIND: refuse_features (FEATURES_OK "
+     "is not granted), needs_reset (a device fails instead of taking a request), config_change (a "
+     "field changes while it is read), late_interrupt, lost_interrupt, short_used (a used length "
+     "is "
+     "smaller than what was written), slow_queue (a request waits before it is taken); may be "
+     "repeated",
+     config_fault, true},
     {"--log", "error|warn|info|debug", "how much to tell on standard error; warn is the default",
      opt_log, false},
     {NULL, NULL, NULL, NULL, false},
@@ -215,6 +223,7 @@ const struct config_group config_groups[] = {
     {"--rng", "in any order", config_rng_opts},
     {"--balloon", "behind on", config_balloon_opts},
     {"--trace", "behind the file", config_trace_opts},
+    {"--fault", "behind KIND", config_fault_opts},
     {"--disk, --net, --console virtio, --port, --rng, --balloon", "anywhere behind the first",
      config_virtio_opts},
     {NULL, NULL, NULL},
@@ -253,6 +262,7 @@ void config_free(struct config *config)
         free(config->disk[i].path);
     free(config->disk);
     config_net_free(config);
+    config_fault_free(config);
     for (unsigned i = 0; i < config->n_ports; i++)
         free(config->port[i].to.path);
     free(config->port);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "devices/backend/net-slirp.h"
+#include "virtio/fault.h"
 #include "virtio/vdev.h"
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
@@ -21,6 +22,7 @@ enum {
     CONFIG_WORD_MAX = 15,
     CONFIG_PORTS_MAX = 30,
     CONFIG_OFF_MAX = 1023,
+    CONFIG_FAULTS_MAX = 32,
 };
 
 /* What every virtio device has to choose. */
@@ -118,6 +120,8 @@ struct config {
     enum log_level log;
     char *trace; /* file to record to; NULL: none */
     unsigned trace_groups;
+    struct fault_rule *fault; /* of devices that are to misbehave */
+    unsigned n_faults;
 };
 
 /* Options of `vmm run`; conf is a struct config. */
@@ -138,6 +142,9 @@ extern const struct opt config_console_opts[];
 /* Words of --trace behind the file; conf is a struct config. */
 extern const struct opt config_trace_opts[];
 
+/* Words of --fault behind the first; conf is a struct config, the last rule is meant. */
+extern const struct opt config_fault_opts[];
+
 /* Words of all of these, for their virtio device; conf is a struct config_virtio. */
 extern const struct opt config_virtio_opts[];
 
@@ -152,5 +159,7 @@ extern const struct config_group config_groups[];
  * config_free() either way. */
 int config_parse(struct config *config, int argc, char *const *argv, struct err *err);
 void config_free(struct config *config);
+/* Forget the rules of --fault. */
+void config_fault_free(struct config *config);
 
 #endif

@@ -307,6 +307,7 @@ enum machine_end machine_run(struct machine *m, struct err *err)
         return MACHINE_FAILED;
     end = machine_loop(m, err);
     devices_reset(m);
+    parts_fault_tell(&m->parts);
     return end;
 }
 

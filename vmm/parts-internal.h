@@ -26,6 +26,9 @@ int parts_make_nets(struct parts *parts, struct err *err);
 int parts_make_ports(struct parts *parts, struct err *err);
 int parts_make_console(struct parts *parts, struct err *err);
 
+/* Let them misbehave as the user wants it. 0 or -errno with err filled. */
+int parts_fault(struct parts *parts, struct err *err);
+
 /* What is left of output gets a moment; then the streams of ports are closed. The io loop has
  * stopped, no device uses them. */
 void parts_free_streams(struct parts *parts);

@@ -180,6 +180,8 @@ int parts_make(struct parts *parts, struct err *err)
 
     for (unsigned i = 0; ret == 0 && makers[i]; i++)
         ret = makers[i](parts, err);
+    if (ret == 0)
+        ret = parts_fault(parts, err);
     return ret < 0 ? ret : pci_assign(parts->env.root, err);
 }
 

@@ -70,6 +70,9 @@ struct part *parts_find(const struct parts *parts, const char *name);
 /* The first device of that type, or NULL. */
 struct part *parts_find_type(const struct parts *parts, const struct virtio_type *type);
 
+/* For the user who made them misbehave: what came of it. Nothing if he did not. */
+void parts_fault_tell(const struct parts *parts);
+
 /* Stop loops, free devices. All vCPUs have stopped. */
 void parts_free(struct parts *parts);
 

@@ -131,6 +131,7 @@ static int config_make(struct replay_machine *m, struct err *err)
     c->rng.rate = 0;
     c->snapshot = false;
     c->net_dump = NULL;
+    config_fault_free(c); /* what came of them shows as differences */
     return ret;
 }
 
