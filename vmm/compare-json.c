@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "vmm/compare-table.h"
 
@@ -28,6 +30,21 @@ static json_t *row_json(const struct sheet *sheet, const struct row *row)
                      "name", row->name, "unit", figure_unit_name[row->unit], "cells", cells);
 }
 
+/* JSON is UTF-8; command lines are bytes. NULL: no text, or no memory. */
+static json_t *text_json(const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    json_t *value = copy ? json_string(copy) : NULL;
+
+    if (copy && !value) { /* not UTF-8: what is not ASCII is not told */
+        for (char *c = copy; *c; c++)
+            *c = (signed char)*c < 0 ? '?' : *c;
+        value = json_string(copy);
+    }
+    free(copy);
+    return value;
+}
+
 int compare_json(const struct sheet *sheet, const struct compare_about *about, FILE *to)
 {
     json_t *columns = json_array(), *rows = json_array(), *all;
@@ -37,8 +54,9 @@ int compare_json(const struct sheet *sheet, const struct compare_about *about, F
         json_array_append_new(columns, json_string(sheet->column[c]));
     for (size_t r = 0; r < sheet->n; r++)
         json_array_append_new(rows, row_json(sheet, &sheet->row[r]));
-    all = json_pack("{s:s*,s:s*,s:i,s:o,s:o}", "command", about->command, "until", about->end,
-                    "runs", (int)sheet->runs, "columns", columns, "rows", rows);
+    all = json_pack("{s:o*,s:o*,s:i,s:o,s:o}", "command", text_json(about->command), "until",
+                    text_json(about->end), "runs", (int)sheet->runs, "columns", columns, "rows",
+                    rows);
     ret = all ? json_dumpf(all, to, JSON_INDENT(1)) : -1;
     fputc('\n', to);
     json_decref(all);

@@ -79,6 +79,17 @@ static void push(struct requests *r, const struct trace_rec *rec)
         r->open[i] = r->open[i + 1];
 }
 
+/* What was open there never ends. */
+static void queue_forget(struct requests *r, uint16_t queue)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->n_open; i++)
+        if (r->open[i].queue != queue)
+            r->open[n++] = r->open[i];
+    r->n_open = n;
+}
+
 void requests_take(struct requests *r, const struct trace_rec *rec)
 {
     switch (rec->point) {
@@ -98,8 +109,10 @@ void requests_take(struct requests *r, const struct trace_rec *rec)
         *(rec->queue == TRACE_NO_QUEUE ? &r->changes : &r->interrupts) += 1;
         break;
     case TRACE_RESET:
+        r->n_open = 0;
+        break;
     case TRACE_QUEUE_OFF:
-        r->n_open = rec->point == TRACE_RESET ? 0 : r->n_open;
+        queue_forget(r, rec->queue);
         break;
     default:
         break;

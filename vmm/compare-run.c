@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/ends.h"
 
 enum { CHUNK = 4096, LINE = 60, TURN_MS = 200 };
 
@@ -217,9 +218,7 @@ int compare_boot(const struct boot_order *order, enum boot_end *end, struct coll
     int ret;
 
     *boot = (struct collect_boot){0};
-    sigemptyset(&ends);
-    for (unsigned i = 0; i < 3; i++)
-        sigaddset(&ends, (const int[]){SIGINT, SIGTERM, SIGHUP}[i]);
+    ends_choose(&ends);
     sigprocmask(SIG_BLOCK, &ends, &before);
     c.signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
     ret = c.signals < 0 ? err_errno(err, errno, "signalfd") : child_start(&c, err);

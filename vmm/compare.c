@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "vmm/config-compare.h"
 #include "vmm/config.h"
 
-enum { STATUS_FAILED = 1, STATUS_COLUMN = 2, ADDED = 12, PATH = 64, LABEL = 64 };
+enum { STATUS_FAILED = 1, STATUS_COLUMN = 2, ADDED = 12, LABEL = 64 };
 
 enum { OUT_JSON, OUT_HTML, OUTS };
 
@@ -27,7 +28,7 @@ struct compare {
     char **run; /* words for vmm run */
     int n_run;
     struct figures *boot; /* of column * runs + run */
-    char dir[PATH], trace[PATH], trace_words[PATH], errors[PATH];
+    char dir[PATH_MAX], trace[PATH_MAX], trace_words[PATH_MAX], errors[PATH_MAX];
     char command[512];
     FILE *out[OUTS]; /* NULL: not asked for */
 };
@@ -54,24 +55,33 @@ static void command_make(struct compare *c, int argc, char **argv)
                               strpbrk(argv[i], " \t'\"") ? " \"%s\"" : " %s", argv[i]);
 }
 
+static int path_join(char out[PATH_MAX], const char *dir, const char *name, struct err *err)
+{
+    if (snprintf(out, PATH_MAX, "%s%s", dir, name) >= PATH_MAX)
+        return err_set(err, ENAMETOOLONG, "TMPDIR %.60s... is too long", dir);
+    return 0;
+}
+
 static int dir_make(struct compare *c, struct err *err)
 {
     const char *tmp = getenv("TMPDIR");
+    char dir[PATH_MAX];
     int fd;
 
-    if (snprintf(c->dir, sizeof(c->dir), "%s/vmm-compare.XXXXXX", tmp && *tmp ? tmp : "/tmp") >=
-        PATH - 20)
-        return err_set(err, ENAMETOOLONG, "TMPDIR %s is too long", tmp);
-    if (!mkdtemp(c->dir)) {
-        c->dir[0] = '\0';
-        return err_errno(err, errno, "a folder for traces, %s", tmp ? tmp : "/tmp");
-    }
+    tmp = tmp && *tmp ? tmp : "/tmp";
     /* commas are doubled behind --trace; names made here have none, folders may */
-    if (strchr(c->dir, ','))
-        return err_set(err, EINVAL, "TMPDIR %s: no commas", c->dir);
-    snprintf(c->trace, sizeof(c->trace), "%.40s/trace", c->dir);
-    snprintf(c->trace_words, sizeof(c->trace_words), "%.48s,exits", c->trace);
-    snprintf(c->errors, sizeof(c->errors), "%.40s/errors", c->dir);
+    if (strchr(tmp, ','))
+        return err_set(err, EINVAL, "TMPDIR %s: no commas", tmp);
+    if (path_join(dir, tmp, "/vmm-compare.XXXXXX", err) < 0 ||
+        path_join(c->trace, dir, "/trace", err) < 0 ||
+        path_join(c->trace_words, dir, "/trace,exits", err) < 0)
+        return -ENAMETOOLONG;
+    if (!mkdtemp(dir))
+        return err_errno(err, errno, "a folder for traces, %s", tmp);
+    path_join(c->dir, dir, "", err);
+    path_join(c->trace, dir, "/trace", err);
+    path_join(c->trace_words, dir, "/trace,exits", err);
+    path_join(c->errors, dir, "/errors", err);
     fd = open(c->errors, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(err, errno, "%s", c->errors);

@@ -248,6 +248,8 @@ int config_net(void *conf, const char *value, struct err *err)
         config->no_net = true;
         return 0;
     }
+    if (strncmp(value, "none,", 5) == 0)
+        return err_set(err, EINVAL, "none takes no further words");
     if (opts_first(value, word, sizeof(word), &rest) < 0)
         return err_set(err, EINVAL, "'%s' is not one of %s", value, kind_list);
     kind = config_word(kinds, ARRAY_SIZE(kinds), word, kind_list, err);

@@ -33,6 +33,8 @@ static int feature_set(void *conf, unsigned bit, const char *value, struct err *
 
     if (i < 0)
         return i;
+    if (vfeat_has(i == 0 ? &virtio->withhold : &virtio->ask, bit))
+        return err_set(err, EINVAL, "both on and off were said of this device; say one of them");
     vfeat_add(i == 0 ? &virtio->ask : &virtio->withhold, bit);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "vmm/control-client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,9 @@
 
 #include "vmm/base/bits.h"
 #include "vmm/control-path.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
 
 enum { ANSWER_MAX = 16 * 1024 * 1024, MESSAGES_MAX = 100000 };
 
@@ -53,8 +57,17 @@ static int send_all(const struct control_client *client, const char *text, size_
     return 0;
 }
 
+/* Until the answer has to be there. */
+static int ms_left(const struct control_client *client)
+{
+    const uint64_t now = clock_ns();
+
+    return now < client->deadline ? (int)((client->deadline - now) / NS_PER_MS) + 1 : 0;
+}
+
 static int more_read(struct control_client *client)
 {
+    struct pollfd from = {.fd = client->fd, .events = POLLIN};
     ssize_t n;
 
     if (client->have == client->cap) {
@@ -66,6 +79,8 @@ static int more_read(struct control_client *client)
         client->in = in;
         client->cap = cap;
     }
+    if (poll(&from, 1, ms_left(client)) == 0)
+        return -EAGAIN;
     n = recv(client->fd, client->in + client->have, client->cap - client->have, 0);
     if (n < 0)
         return errno == EINTR ? 0 : -errno;
@@ -137,9 +152,12 @@ static const char *trouble(const struct control_client *client, int ret, char *t
 json_t *control_client_ask(struct control_client *client, const char *execute, json_t *args,
                            struct err *err)
 {
-    int ret = request_send(client, execute, args);
     json_t *got, *value = NULL;
     char why[160];
+    int ret;
+
+    client->deadline = clock_ns() + client->seconds * NS_PER_S;
+    ret = request_send(client, execute, args);
 
     /* an error without an id comes from a server that does not even take the connection */
     for (unsigned i = 0; ret == 0 && !value && i < MESSAGES_MAX; i++) {

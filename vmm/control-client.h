@@ -4,6 +4,7 @@
 #define VMM_CONTROL_CLIENT_H
 
 #include <jansson.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "vmm/base/err.h"
@@ -13,6 +14,7 @@ struct control_client {
     char *in;
     size_t have, cap;
     unsigned seconds;
+    uint64_t deadline; /* clock_ns(): of the answer that is waited for */
 };
 
 /* Connect; nothing takes longer than seconds. 0 or -errno as control_connect(), err filled; then

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns the places of control sockets: which directory, whose, what a dead process left. Refuses to
- * know what is said through them.
+ * Owns the places of control sockets: which directory, and whose. Refuses to know what is said
+ * through them.
  */
 #include "vmm/control-path.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-enum { LOCK_TRIES = 40, LOCK_WAIT_US = 50000, BACKLOG = 16 };
 
 static int text_set(char out[CONTROL_PATH_MAX], struct err *err, const char *dir, const char *name)
 {
@@ -92,94 +88,6 @@ static void address_set(struct sockaddr_un *to, const char *path)
 {
     *to = (struct sockaddr_un){.sun_family = AF_UNIX};
     memcpy(to->sun_path, path, strlen(path) + 1); /* text_set() has checked the length */
-}
-
-/* The descriptor that holds the lock of path's directory, or -errno. */
-static int dir_lock(const char *path, struct err *err)
-{
-    char dir[CONTROL_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    int fd;
-
-    snprintf(dir, sizeof(dir), "%.*s", slash && slash > path ? (int)(slash - path) : 1,
-             slash ? path : ".");
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, errno, "control socket %s: cannot open its directory", path);
-    for (unsigned i = 0; i < LOCK_TRIES; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-            return fd;
-        usleep(LOCK_WAIT_US);
-    }
-    close(fd);
-    return err_set(err, EAGAIN, "control socket %s: another process keeps its directory locked",
-                   path);
-}
-
-/* Does a living process listen at path? A full queue of connections is a living one too. */
-static bool path_lives(const char *path)
-{
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sockaddr_un to;
-    bool lives;
-
-    if (fd < 0)
-        return true;
-    address_set(&to, path);
-    lives = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno == EAGAIN;
-    close(fd);
-    return lives;
-}
-
-/* With the directory locked: make room for a socket at path. */
-static int path_clear(const char *path, struct err *err)
-{
-    struct stat st;
-
-    if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0 : err_errno(err, errno, "control socket %s", path);
-    if (!S_ISSOCK(st.st_mode))
-        return err_set(err, EEXIST,
-                       "control socket %s: something else is there; give another --control PATH",
-                       path);
-    if (path_lives(path))
-        return err_set(err, EADDRINUSE,
-                       "a machine with the control socket %s runs already: see 'vmm list'", path);
-    if (unlink(path) < 0)
-        return err_errno(err, errno, "control socket %s: cannot remove the old one", path);
-    return 0;
-}
-
-static int socket_listen(const char *path, struct err *err)
-{
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sockaddr_un at;
-    int ret;
-
-    if (fd < 0)
-        return err_errno(err, errno, "control socket");
-    address_set(&at, path);
-    /* the mode of the descriptor becomes that of the file: nobody else can connect meanwhile */
-    if (fchmod(fd, 0600) == 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
-        listen(fd, BACKLOG) == 0)
-        return fd;
-    ret = err_errno(err, errno, "control socket %s", path);
-    close(fd);
-    return ret;
-}
-
-int control_listen(const char *path, struct err *err)
-{
-    const int lock = dir_lock(path, err);
-    int ret;
-
-    if (lock < 0)
-        return lock;
-    ret = path_clear(path, err);
-    if (ret == 0)
-        ret = socket_listen(path, err);
-    close(lock);
-    return ret;
 }
 
 int control_connect(const char *path, unsigned seconds, struct err *err)

@@ -22,13 +22,6 @@ int control_dir(char dir[CONTROL_PATH_MAX], bool create, struct err *err);
 /* The socket of a machine, by its name; a word with a slash is the path itself. create as above. */
 int control_path(const char *name, bool create, char path[CONTROL_PATH_MAX], struct err *err);
 
-/*
- * Listen at path; the socket is for this user only. What a dead process left there is replaced.
- * The descriptor (not blocking), -EADDRINUSE when a living process listens there, -errno; err
- * filled. Processes that do this at the same time do not take each other's socket.
- */
-int control_listen(const char *path, struct err *err);
-
 /* Connect; the descriptor blocks, but no read or write for longer than seconds. -ENOENT and
  * -ECONNREFUSED: nobody is there. -errno with err filled. */
 int control_connect(const char *path, unsigned seconds, struct err *err);

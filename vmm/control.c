@@ -10,12 +10,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/usock.h"
 #include "vmm/control-internal.h"
-#include "vmm/control-path.h"
 
 enum {
     TURN_LINES = 8,           /* of one client, then others on the loop come first */
@@ -43,15 +42,13 @@ struct control_client {
 struct control {
     struct control_table table;
     struct loop *loop;
-    int fd;
+    struct usock door;
     struct loop_fd *src;
     struct loop_timer *pause;
     struct loop_work reap;
     struct control_client *clients;
     unsigned n_clients;
     struct log_limit log;
-    struct stat made; /* the socket's file */
-    char path[CONTROL_PATH_MAX];
 };
 
 /* ---- the end of a client ---- */
@@ -320,7 +317,7 @@ static void accept_again(void *arg)
 static void accept_ready(void *arg, uint32_t events)
 {
     struct control *control = (struct control *)arg;
-    const int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int fd = accept4(control->door.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     (void)events;
     if (fd >= 0) {
@@ -351,16 +348,15 @@ struct control *control_new(struct loop *loop, const char *path,
     control->table = (struct control_table){table, ctx};
     control->loop = loop;
     control->reap = (struct loop_work){.fn = clients_reap, .arg = control};
-    memcpy(control->path, path, min_u64(strlen(path), sizeof(control->path) - 1));
-    control->fd = control_listen(control->path, err);
-    if (control->fd < 0) {
-        *ret = control->fd;
+    *ret = usock_listen(&control->door, "control socket", path, err);
+    if (*ret < 0) {
+        usock_close(&control->door);
         free(control);
         return NULL;
     }
-    if (lstat(control->path, &control->made) == 0 &&
-        (control->pause = loop_timer_new(loop, accept_again, control)))
-        control->src = loop_fd_add(loop, control->fd, EPOLLIN, accept_ready, control);
+    control->pause = loop_timer_new(loop, accept_again, control);
+    if (control->pause)
+        control->src = loop_fd_add(loop, control->door.fd, EPOLLIN, accept_ready, control);
     if (!control->src) {
         *ret = err_errno(err, errno, "control socket %s", path);
         control_free(control);
@@ -372,8 +368,6 @@ struct control *control_new(struct loop *loop, const char *path,
 
 void control_free(struct control *control)
 {
-    struct stat now;
-
     if (!control)
         return;
     for (struct control_client *c = control->clients; c; c = c->next)
@@ -382,10 +376,6 @@ void control_free(struct control *control)
     loop_cancel(control->loop, &control->reap);
     loop_fd_del(control->src);
     loop_timer_del(control->pause);
-    /* not what somebody put in its place; nobody takes the place of a socket that is listened at */
-    if (lstat(control->path, &now) == 0 && now.st_dev == control->made.st_dev &&
-        now.st_ino == control->made.st_ino)
-        unlink(control->path);
-    close(control->fd);
+    usock_close(&control->door);
     free(control);
 }

@@ -57,7 +57,7 @@ struct control_command {
 
 /*
  * Serve at path. table ends with a NULL name and outlives the server, as ctx does.
- * NULL with *ret = -EADDRINUSE and so on (control_listen()), err filled.
+ * NULL with *ret = -EADDRINUSE and so on (usock_listen()), err filled.
  */
 struct control *control_new(struct loop *loop, const char *path,
                             const struct control_command *table, void *ctx, int *ret,

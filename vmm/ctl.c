@@ -35,9 +35,17 @@ static int fail(const struct err *err)
 
 /* ---- what is printed for people ---- */
 
+/* The text of that name, whatever answered. */
+static const char *text_of(const json_t *from, const char *name)
+{
+    const char *text = json_string_value(json_object_get(from, name));
+
+    return text ? text : "unknown";
+}
+
 static void print_status(const json_t *ret)
 {
-    puts(json_string_value(json_object_get(ret, "status")));
+    puts(text_of(ret, "status"));
 }
 
 static double mib(const json_t *from, const char *name)
@@ -47,8 +55,7 @@ static double mib(const json_t *from, const char *name)
 
 static void print_resize(const json_t *ret)
 {
-    printf("%s has %" JSON_INTEGER_FORMAT " bytes\n",
-           json_string_value(json_object_get(ret, "device")),
+    printf("%s has %" JSON_INTEGER_FORMAT " bytes\n", text_of(ret, "device"),
            json_integer_value(json_object_get(ret, "size")));
 }
 
@@ -274,14 +281,16 @@ static json_t *machine_row(const char *dir, const char *name)
     struct control_client client;
     json_t *status, *row;
     struct err err;
+    int ret;
 
-    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path) ||
-        control_client_open(&client, path, LIST_SECONDS, &err) == -ECONNREFUSED)
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+        return NULL;
+    ret = control_client_open(&client, path, LIST_SECONDS, &err);
+    if (ret == -ECONNREFUSED || ret == -ENOENT) /* killed, or it ended just now */
         return NULL;
     status = control_client_ask(&client, "query-status", NULL, &err);
     row = json_pack("{s:s,s:i,s:s,s:s}", "name", name, "pid", control_client_pid(&client), "status",
-                    status ? json_string_value(json_object_get(status, "status")) : "hung",
-                    "socket", path);
+                    status ? text_of(status, "status") : "hung", "socket", path);
     json_decref(status);
     control_client_close(&client);
     return row;

@@ -11,12 +11,22 @@
 
 #include "devices/balloon.h"
 #include "vmm/base/bits.h"
+#include "vmm/base/ends.h"
 #include "vmm/base/trace.h"
 #include "vmm/bootfiles.h"
 #include "vmm/machine-internal.h"
 
 /* What somebody wants of the machine; later ones matter more. */
-enum wish { WISH_NONE, WISH_RESTART, WISH_RESET, WISH_OFF, WISH_QUIT, WISH_SOCKET, WISH_CRASHED };
+enum wish {
+    WISH_NONE,
+    WISH_RESTART,
+    WISH_RESET,
+    WISH_OFF,
+    WISH_QUIT,
+    WISH_SOCKET,
+    WISH_CRASHED,
+    WISH_ENDS /* of the wishes; only told: a restart that --no-reboot makes the end */
+};
 
 /* How wishes are told on the control socket: QMP's names. */
 static const struct {
@@ -29,6 +39,7 @@ static const struct {
     [WISH_QUIT] = {"SHUTDOWN", "host-signal", false},
     [WISH_SOCKET] = {"SHUTDOWN", "host-qmp-quit", false},
     [WISH_CRASHED] = {"SHUTDOWN", "guest-panic", true},
+    [WISH_ENDS] = {"SHUTDOWN", "guest-reset", true},
 };
 
 #define BALLOON_TELL_NS   UINT64_C(200000000)
@@ -123,10 +134,7 @@ static int signals_open(struct machine *m, struct err *err)
 {
     sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
+    ends_choose(&set);
     sigaddset(&set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of one write */
@@ -277,7 +285,7 @@ static enum machine_end machine_loop(struct machine *m, struct err *err)
         what = wish_wait(m);
         vcpus_pause(m->vcpus);
         what = (enum wish)atomic_exchange(&m->wish, WISH_NONE); /* paused: no more will come */
-        wish_tell(m, what);
+        wish_tell(m, what == WISH_RESET && m->config->no_reboot ? WISH_ENDS : what);
         switch (what) {
         case WISH_OFF:
             log_msg(LOG_INFO, "the guest switched the machine off");
@@ -293,6 +301,7 @@ static enum machine_end machine_loop(struct machine *m, struct err *err)
                 return end;
             break;
         case WISH_NONE:
+        case WISH_ENDS:
             break;
         }
     }

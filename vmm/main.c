@@ -192,6 +192,15 @@ static const struct {
     const char *option, *verb;
 } spelled[] = {{"--help", "help"}, {"-h", "help"}, {"--version", "version"}, {NULL, NULL}};
 
+/* The status, if what was to be printed could be. */
+static int printed(int status)
+{
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status)
+        return status;
+    log_msg(LOG_ERROR, "standard output: %s", strerror(errno));
+    return MACHINE_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : NULL;
@@ -205,7 +214,7 @@ int main(int argc, char **argv)
             word = spelled[i].verb;
     for (const struct verb *v = verbs; v->name; v++)
         if (strcmp(v->name, word) == 0)
-            return v->run(argc - 1, argv + 1);
+            return printed(v->run(argc - 1, argv + 1));
     log_msg(LOG_ERROR, "unknown command '%s'; see 'vmm help'", word);
     return MACHINE_FAILED;
 }

@@ -22,6 +22,8 @@ enum {
     ROWS = 65536,
     BARS = 6,
     BITS = 128,
+    SOURCES = 1024,  /* that have names: a machine has some dozens */
+    PIECE = 1 << 20, /* what is read at a time */
 };
 
 struct source {
@@ -94,6 +96,11 @@ static bool rec_parse(const uint8_t *data, struct trace_rec *rec)
     return rec->n_bytes <= (size_t)8 * (words - fields);
 }
 
+static bool len_ok(unsigned len)
+{
+    return len >= TRACE_HEAD_BYTES && len % 8 == 0;
+}
+
 /* Length of the record at off; 0: there is no whole one. */
 static unsigned rec_len(const struct trace_file *f, size_t off)
 {
@@ -102,7 +109,7 @@ static unsigned rec_len(const struct trace_file *f, size_t off)
     if (!range_ok(off, TRACE_HEAD_BYTES, f->len))
         return 0;
     len = le16_load(f->data + off);
-    return len >= TRACE_HEAD_BYTES && len % 8 == 0 && range_ok(off, len, f->len) ? len : 0;
+    return len_ok(len) && range_ok(off, len, f->len) ? len : 0;
 }
 
 static bool place_add(struct places *p, uint64_t at)
@@ -193,6 +200,8 @@ static bool table_set(struct trace_file *f, const struct trace_rec *rec)
 /* What the file says of itself; false: no memory. */
 static bool define_take(struct trace_file *f, const struct trace_rec *rec)
 {
+    if (rec->source >= SOURCES)
+        return true;
     if (!source_room(f, rec->source))
         return false;
     switch (rec->point) {
@@ -312,25 +321,59 @@ struct trace_file *trace_file_parse(const void *data, size_t len, const char *na
     return file_new(copy, len, name, err);
 }
 
-/* What is there now; a file that is still being written is read up to here. */
-static uint8_t *bytes_read(int fd, size_t size, size_t *len)
+/* Could what is there, so far, be a trace? *at: how far records have been looked at. */
+static bool may_go_on(const uint8_t *data, size_t len, size_t *at)
 {
-    uint8_t *data = malloc(size ? size : 1);
-    ssize_t n = 1;
+    if (!*at) {
+        if (len < sizeof(struct trace_header) ||
+            memcmp(data, TRACE_MAGIC, sizeof(TRACE_MAGIC) - 1) != 0)
+            return false;
+        *at = le32_get(((const struct trace_header *)data)->bytes);
+        if (*at < sizeof(struct trace_header) || *at > PIECE)
+            return false;
+    }
+    while (range_ok(*at, 2, len)) {
+        const unsigned n = le16_load(data + *at);
+
+        if (!len_ok(n))
+            return false;
+        *at += n;
+    }
+    return true;
+}
+
+/*
+ * What is there now; a file that is still being written is read up to here, and one of another kind
+ * not much further than what shows this.
+ */
+static uint8_t *bytes_read(int fd, size_t *len)
+{
+    uint8_t *data = NULL, *more;
+    size_t cap = 0, at = 0;
+    ssize_t n = -1;
 
     *len = 0;
-    while (data && *len < size && n > 0) {
-        n = read(fd, data + *len, size - *len);
+    do {
+        if (cap - *len < PIECE) {
+            cap = 2 * cap + PIECE;
+            more = realloc(data, cap);
+            if (!more) {
+                n = -1;
+                break;
+            }
+            data = more;
+        }
+        n = read(fd, data + *len, PIECE);
         if (n < 0 && errno == EINTR)
-            n = 1;
-        else if (n > 0)
-            *len += (size_t)n;
-    }
-    if (n < 0) {
-        free(data);
-        return NULL;
-    }
-    return data;
+            continue;
+        if (n <= 0)
+            break;
+        *len += (size_t)n;
+    } while (may_go_on(data, *len, &at));
+    if (n >= 0)
+        return data;
+    free(data);
+    return NULL;
 }
 
 struct trace_file *trace_file_open(const char *path, struct err *err)
@@ -351,7 +394,7 @@ struct trace_file *trace_file_open(const char *path, struct err *err)
         close(fd);
         return NULL;
     }
-    data = bytes_read(fd, (size_t)st.st_size, &len);
+    data = bytes_read(fd, &len);
     if (!data)
         err_errno(err, errno, "trace %s", path);
     close(fd);

@@ -21,6 +21,7 @@ struct line {
     bool by_host;                             /* the host fills its buffers */
     struct replay_chain building;             /* extents on their way to their pop */
     struct replay_chain *pending[REPLAY_IDS]; /* popped, by id */
+    unsigned n_pending;
     struct replay_chain **batch;              /* pushed, not yet published */
     uint32_t *written;
     unsigned n_batch, cap_batch;

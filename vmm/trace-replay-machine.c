@@ -99,6 +99,7 @@ static void net_change(struct replay_machine *m, unsigned index)
 
     free(c->dump);
     c->dump = NULL;
+    c->vhost = false;
     snprintf(name, sizeof(name), "net%u", index);
     if (!replay_device(m->f, name, &rec) || rec.n_bytes < NET_MTU_AT + 2)
         return;

@@ -44,6 +44,17 @@ static void chain_free(struct replay_chain *c)
     free(c);
 }
 
+/* c is popped with that id now; NULL: nothing is. */
+static void pending_set(struct line *l, uint16_t id, struct replay_chain *c)
+{
+    if (l->pending[id])
+        l->n_pending--;
+    chain_free(l->pending[id]);
+    l->pending[id] = c;
+    if (c)
+        l->n_pending++;
+}
+
 static void batch_free(struct line *l)
 {
     for (unsigned i = 0; i < l->n_batch; i++)
@@ -53,10 +64,8 @@ static void batch_free(struct line *l)
 
 void replay_line_clear(struct line *l)
 {
-    for (unsigned i = 0; i < REPLAY_IDS; i++) {
-        chain_free(l->pending[i]);
-        l->pending[i] = NULL;
-    }
+    for (unsigned i = 0; l->n_pending && i < REPLAY_IDS; i++)
+        pending_set(l, (uint16_t)i, NULL);
     batch_free(l);
     l->building.n = 0;
     l->judged = false;
@@ -118,11 +127,11 @@ static void do_pop(struct line *l, const struct trace_rec *rec)
     const uint16_t id = (uint16_t)rec->value[0];
     struct replay_chain *c = malloc(sizeof(*c));
 
-    chain_free(l->pending[id]);
-    l->pending[id] = c;
+    if (c)
+        *c = l->building;
+    pending_set(l, id, c);
     if (!c)
         return;
-    *c = l->building;
     l->building = (struct replay_chain){.n = 0};
 }
 
@@ -158,6 +167,7 @@ static void do_push(struct replay *r, struct line *l)
         return;
     }
     l->pending[id] = NULL;
+    l->n_pending--;
     if (!batch_add(l, c, (uint32_t)r->rec->value[1]))
         chain_free(c);
 }

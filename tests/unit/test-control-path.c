@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* vmm/control-path: where control sockets are, who gets in, what a dead process left (H40). */
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "tests/unit/control-rig.h"
+#include "vmm/base/usock.h"
 
 enum { OTHER_USER = 65534 };
 
@@ -41,29 +44,39 @@ static void stale_and_live(void **state)
     struct rig *rig = *state;
     struct err err = {""};
     char path[CONTROL_PATH_MAX], file[CONTROL_PATH_MAX];
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct usock s, other;
     int fd, ret;
 
     assert_null(control_new(rig->loop, rig->path, table, rig, &ret, &err));
     assert_int_equal(ret, -EADDRINUSE);
-    assert_non_null(strstr(err.text, "runs already"));
+    assert_non_null(strstr(err.text, "another program listens"));
     close(client(rig)); /* the live one lives on */
 
     snprintf(path, sizeof(path), "%s/stale", rig->dir);
-    fd = control_listen(path, &err);
-    assert_true(fd >= 0);
-    close(fd); /* as if killed: its file stays */
+    assert_int_equal(usock_listen(&s, "test", path, &err), 0);
+    close(s.fd); /* as if killed: its file stays */
     assert_int_equal(access(path, F_OK), 0);
-    fd = control_listen(path, &err);
-    assert_true(fd >= 0);
-    assert_int_equal(control_listen(path, &err), -EADDRINUSE);
+    assert_int_equal(usock_listen(&s, "test", path, &err), 0);
+    assert_int_equal(usock_listen(&other, "test", path, &err), -EADDRINUSE);
+    usock_close(&s);
+    assert_int_equal(access(path, F_OK), -1);
+
+    /* a socket of another kind has an owner, too */
+    fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    memcpy(to.sun_path, path, sizeof(path));
+    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(usock_listen(&other, "test", path, &err), -EADDRINUSE);
+    assert_int_equal(access(path, F_OK), 0);
     close(fd);
+    unlink(path);
 
     snprintf(file, sizeof(file), "%s/file", rig->dir);
     fclose(fopen(file, "w"));
-    assert_int_equal(control_listen(file, &err), -EEXIST);
+    assert_int_equal(usock_listen(&other, "test", file, &err), -EEXIST);
     assert_int_equal(access(file, F_OK), 0);
     snprintf(file, sizeof(file), "%s/none/sock", rig->dir);
-    assert_int_equal(control_listen(file, &err), -ENOENT);
+    assert_int_equal(usock_listen(&other, "test", file, &err), -ENOENT);
 }
 
 static void removed_at_the_end(void **state)

@@ -271,6 +271,30 @@ static void test_strangers(void **state)
     assert_non_null(strstr(err.text, "not a regular file"));
 }
 
+/* A file far larger than memory that is a trace at its beginning, or not even there. */
+static void test_huge(void **state)
+{
+    char path[] = "/tmp/vmm-test-trace.XXXXXX";
+    const int fd = mkstemp(path);
+    struct trace_file *f;
+    struct err err;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, good, good_len), (ssize_t)good_len);
+    assert_int_equal(ftruncate(fd, INT64_C(1) << 40), 0);
+    f = trace_file_open(path, &err);
+    assert_non_null(f);
+    assert_true(trace_file_count(f) > 0);
+    assert_true(trace_file_rest(f) > 0);
+    trace_file_close(f);
+    assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+    assert_null(trace_file_open(path, &err));
+    assert_non_null(strstr(err.text, "is not a trace"));
+    close(fd);
+    unlink(path);
+}
+
 /* A record of a later version is told by its numbers. */
 static void test_later(void **state)
 {
@@ -320,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_cut),   cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_noise), cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_later), cmocka_unit_test(test_time),
+        cmocka_unit_test(test_huge),
     };
 
     return cmocka_run_group_tests_name("trace-read", tests, good_make, NULL);

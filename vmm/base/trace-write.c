@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -353,6 +354,8 @@ static int file_open(const char *path, struct err *err)
         ret = err_errno(err, errno, "trace %s", path);
     else if (!S_ISREG(st.st_mode))
         ret = err_set(err, EINVAL, "trace %s is not a regular file", path);
+    else if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        ret = err_set(err, EBUSY, "trace %s: another machine writes it; give another file", path);
     else if (st.st_size && (read(fd, magic, sizeof(magic)) != (ssize_t)sizeof(magic) ||
                             memcmp(magic, TRACE_MAGIC, sizeof(magic)) != 0))
         ret = err_set(err, EEXIST, "trace %s: the file exists and is no trace; it stays as it is",

@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LOCK_TRIES = 40, LOCK_WAIT_US = 50000, BACKLOG = 4 };
+enum { LOCK_TRIES = 40, LOCK_WAIT_US = 50000, BACKLOG = 16 };
 
 static struct sockaddr_un address(const char *path)
 {
@@ -25,7 +25,7 @@ static struct sockaddr_un address(const char *path)
     return at;
 }
 
-/* Its directory, locked until the descriptor is closed; -1 where nobody may lock it. */
+/* Its directory, locked until the descriptor is closed; -1 where nobody may open it to lock it. */
 static int dir_lock(const char *path)
 {
     char dir[USOCK_PATH_MAX + 1] = ".";
@@ -35,12 +35,15 @@ static int dir_lock(const char *path)
     if (slash)
         snprintf(dir, sizeof(dir), "%.*s", slash > path ? (int)(slash - path) : 1, path);
     fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (unsigned i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+    if (fd < 0)
+        return -1;
+    for (unsigned i = 0; i < LOCK_TRIES; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-            break;
+            return fd;
         usleep(LOCK_WAIT_US);
     }
-    return fd;
+    close(fd);
+    return -EAGAIN;
 }
 
 /* A full queue of connections has an owner, too. */
@@ -106,6 +109,9 @@ int usock_listen(struct usock *s, const char *what, const char *path, struct err
                        what, path, USOCK_PATH_MAX);
     memcpy(s->path, path, strlen(path) + 1);
     lock = dir_lock(path);
+    if (lock == -EAGAIN)
+        return err_set(err, EAGAIN, "%s: another process keeps the directory of %s locked", what,
+                       path);
     ret = path_clear(what, path, err);
     if (ret == 0)
         ret = socket_make(s, what, err);
