@@ -42,7 +42,8 @@ static void emerg_write(void *ctx, const struct reg *reg, uint64_t value)
     const uint8_t byte = (uint8_t)value;
 
     (void)reg;
-    chr_write(console_of((const struct vdev *)ctx)->port[0].chr, &byte, 1);
+    if (byte) /* a driver that writes byte by byte ends with the upper ones */
+        chr_write(console_of((const struct vdev *)ctx)->port[0].chr, &byte, 1);
 }
 
 /* arg: the feature that a field belongs to */

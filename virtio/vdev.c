@@ -215,7 +215,7 @@ void vdev_driver_word_set(struct vdev *dev, uint32_t select, uint32_t bits)
     dev->driver.word[select] = bits;
 }
 
-static bool features_fit(const struct vdev *dev, const struct vfeat *f)
+static bool features_fit(struct vdev *dev, const struct vfeat *f)
 {
     const struct vfeat_row *row = feature_alone(dev->type->features, f);
     char a[16], b[16];
@@ -226,9 +226,9 @@ static bool features_fit(const struct vdev *dev, const struct vfeat *f)
     if (!row)
         row = feature_alone(vdev_reserved, f);
     if (row)
-        log_msg(LOG_INFO, "%s: driver accepted %s without %s (%s)", dev->name,
-                vdev_feature_name(dev, row->bit, a),
-                vdev_feature_name(dev, (unsigned)row->needs, b), row->clause);
+        log_limited(&dev->log, LOG_INFO, "%s: driver accepted %s without %s (%s)", dev->name,
+                    vdev_feature_name(dev, row->bit, a),
+                    vdev_feature_name(dev, (unsigned)row->needs, b), row->clause);
     return !row;
 }
 
@@ -303,6 +303,9 @@ void vdev_start(struct vdev *dev)
     }
     accepted_tell(dev);
     queues_look_soon(dev);
+    if (dev->config_owed && dev->up.config_interrupt)
+        dev->up.config_interrupt(dev);
+    dev->config_owed = false;
 }
 
 void vdev_status_add(struct vdev *dev, uint8_t bits)
@@ -364,12 +367,15 @@ void vdev_fail(struct vdev *dev, const char *clause, const char *fmt, ...)
 
 void vdev_config_changed(struct vdev *dev)
 {
-    if (dev->config_seen)
+    const bool seen = dev->config_seen;
+
+    if (seen)
         dev->generation++; /* what nobody read needs no new number: no full turn unnoticed (C08) */
     dev->config_seen = false;
     TRACE(CONFIG, dev->trace, TRACE_NO_QUEUE, dev->generation);
     if (dev->started && !dev->broken && dev->up.config_interrupt)
         dev->up.config_interrupt(dev);
+    dev->config_owed |= seen && !dev->started;
 }
 
 /* ---- reset ---- */
@@ -385,6 +391,7 @@ static void reset_end(struct vdev *dev)
     dev->order = ORDER_LITTLE;
     dev->layer = NULL;
     dev->on_empty = false;
+    dev->config_owed = false;
     status_set(dev, 0);
     dev->broken = false;
     dev->resetting = false;

@@ -145,6 +145,7 @@ struct vdev {
     bool on_empty;      /* an interrupt whenever a ring is empty, whatever suppresses it */
     bool dma_off;       /* the bus forbids it to reach memory (P19) */
     uint8_t generation; /* of the configuration; see config_seen */
+    bool config_owed;   /* it changed between what the driver has read and its DRIVER_OK */
     bool config_seen;   /* interfaces set it when a driver reads configuration or generation */
     unsigned in_flight; /* chains popped and not yet pushed, all queues */
     struct log_limit log;

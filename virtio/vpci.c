@@ -67,9 +67,23 @@ static void up_failed(struct vdev *dev)
         up_config_interrupt(dev);
 }
 
+static bool vector_used(const struct vpci *vp, uint16_t vector)
+{
+    for (unsigned i = 0; i < vp->dev->n_queues; i++)
+        if (vp->queue_vector[i] == vector)
+            return true;
+    return vp->config_vector == vector;
+}
+
+/* A masked vector does not tell of it later, either (2.6.1.1.1-d2). */
 static void up_queue_reset_done(struct vdev *dev, unsigned index)
 {
-    ((struct vpci *)dev->up.ctx)->queue_vector[index] = VIRTIO_NO_VECTOR;
+    struct vpci *vp = (struct vpci *)dev->up.ctx;
+    const uint16_t vector = vp->queue_vector[index];
+
+    vp->queue_vector[index] = VIRTIO_NO_VECTOR;
+    if (vector != VIRTIO_NO_VECTOR && !vector_used(vp, vector))
+        msix_forget(vp->func.msix, vector);
 }
 
 /* Which interface is driven decides whether bus mastering counts. */
@@ -77,6 +91,7 @@ static void dma_update(struct vpci *vp)
 {
     const bool needs = !vp->active || vp->active->needs_master;
 
+    pci_master_waive(&vp->func, !needs);
     vdev_dma_allow(vp->dev, !needs || pci_is_master(&vp->func));
 }
 

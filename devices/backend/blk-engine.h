@@ -38,6 +38,8 @@ struct blk_backend {
     struct blk_list ready; /* done() to be called soon, result known */
     struct loop_work ready_work;
     unsigned in_flight;
+    struct blk_io *syncing;                /* the one whose sync is under way, or NULL */
+    struct blk_list sync_with, sync_later; /* who end with it; who wait for the next one */
     bool sync_failed; /* what reached the storage is unknown from here on (I3) */
     uint64_t errors;
     uint64_t calls; /* system calls that the engine made on the loop */

@@ -28,6 +28,7 @@ struct chunk {
 
 struct blk_overlay {
     int fd;
+    uint64_t size; /* of the temporary file, bytes */
     uint64_t n_chunks;
     struct chunk **chunk; /* NULL: nothing written there; &full: everything */
 };
@@ -63,6 +64,7 @@ struct blk_overlay *blk_overlay_new(uint64_t size, struct err *err)
         err_errno(err, ENOMEM, "snapshot");
         return NULL;
     }
+    o->size = size;
     o->n_chunks = (size / BLK_SECTOR + CHUNK_SECTORS - 1) / CHUNK_SECTORS;
     o->chunk = calloc(o->n_chunks, sizeof(struct chunk *));
     o->fd = temp_open(dir);
@@ -112,10 +114,11 @@ int blk_overlay_grow(struct blk_overlay *o, uint64_t size)
     const uint64_t n = (size / BLK_SECTOR + CHUNK_SECTORS - 1) / CHUNK_SECTORS;
     struct chunk **more;
 
+    if (size > o->size && ftruncate(o->fd, (off_t)size) < 0) /* what is freed there reads as 0 */
+        return -errno;
+    o->size = max_u64(o->size, size);
     if (n <= o->n_chunks)
         return 0;
-    if (ftruncate(o->fd, (off_t)size) < 0)
-        return -errno;
     more = realloc(o->chunk, n * sizeof(*more));
     if (!more)
         return -ENOMEM;

@@ -206,12 +206,37 @@ static int step_make(struct blk_backend *be, struct blk_io *io)
     return step_range(be, io, bytes);
 }
 
+/* All that wait share the sync that now begins: what they wrote has been written before it. */
+static void sync_begin(struct blk_backend *be)
+{
+    be->sync_with = be->sync_later;
+    be->sync_later.head = NULL;
+    be->syncing = blk_list_take(&be->sync_with);
+    if (be->syncing)
+        be->engine->submit(be, be->syncing);
+}
+
+/*
+ * One sync of the image at a time. The kernel tells an error to one sync only: another one at the
+ * same time could succeed, and be heard of first, without what is lost (I1, I3).
+ */
+static void step_submit(struct blk_backend *be, struct blk_io *io)
+{
+    if (io->step.op != BLK_FLUSH) {
+        be->engine->submit(be, io);
+        return;
+    }
+    blk_list_add(&be->sync_later, io);
+    if (!be->syncing)
+        sync_begin(be);
+}
+
 static void io_next(struct blk_backend *be, struct blk_io *io)
 {
     int ret = step_make(be, io);
 
     if (!ret)
-        be->engine->submit(be, io);
+        step_submit(be, io);
     else if (ret == -ECANCELED)
         io_end(be, io, ret);
     else
@@ -225,14 +250,24 @@ static bool flush_needed(const struct blk_backend *be)
     return !be->overlay && !be->read_only && !be->unsafe;
 }
 
-static void flushed(struct blk_backend *be, struct blk_io *io, int64_t result)
+static void sync_end(struct blk_backend *be, struct blk_io *io, int64_t result)
 {
-    if (result < 0)
-        be->sync_failed = true;
     if (be->sync_failed)
         io_fail(be, io, result < 0 ? (int)result : -EIO);
     else
         io_end(be, io, 0);
+}
+
+static void flushed(struct blk_backend *be, struct blk_io *io, int64_t result)
+{
+    struct blk_list with = be->sync_with;
+
+    if (result < 0)
+        be->sync_failed = true;
+    sync_begin(be);
+    sync_end(be, io, result);
+    while ((io = blk_list_take(&with)))
+        sync_end(be, io, result);
 }
 
 static void transferred(struct blk_backend *be, struct blk_io *io, uint64_t bytes)
@@ -332,7 +367,7 @@ void blk_submit(struct blk_backend *be, struct blk_io *io)
     if (ret)
         io_end_soon(be, io, ret < 0 ? ret : 0);
     else
-        be->engine->submit(be, io);
+        step_submit(be, io);
 }
 
 void blk_cancel(struct blk_backend *be)

@@ -272,6 +272,63 @@ static void pending_dies_with_reset(struct bench *b)
     assert_int_equal(gfunc_msix_count(f, 1), n);
 }
 
+enum { QUEUE_SELECT = 0x16, QUEUE_RESET = 0x3a }; /* 4.1.4.3 */
+
+static void reset_queue(struct bench *b, unsigned queue)
+{
+    modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, QUEUE_SELECT, 2, queue);
+    modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, QUEUE_RESET, 2, 1);
+}
+
+/* The same for one queue, unless others use the vector: 2.6.1.1.1-d2. */
+static void pending_dies_with_queue_reset(struct bench *b)
+{
+    struct gfunc *f = &b->d.func;
+    uint32_t n;
+
+    init_with(b, true);
+    gfunc_msix_entry(f, 1, true);
+    request(b, 0);
+    assert_true(gfunc_msix_pending(f, 1));
+    reset_queue(b, 0);
+    assert_false(gfunc_msix_pending(f, 1));
+    n = gfunc_msix_count(f, 1);
+    gfunc_msix_entry(f, 1, false);
+    assert_int_equal(gfunc_msix_count(f, 1), n);
+    drv_queue(&b->d, 0, 0);
+    echo_works(b, 0, BYTES);
+
+    gfunc_msix_entry(f, 1, true);
+    b->d.ops->vector(&b->d, 0, 1);
+    b->d.ops->vector(&b->d, 1, 1);
+    request(b, 0);
+    reset_queue(b, 0);
+    assert_true(gfunc_msix_pending(f, 1));
+}
+
+/* What changes after the driver has read it is told at the latest when it is ready. */
+static void change_before_driver_ok(struct bench *b)
+{
+    struct drv *d = &b->d;
+    uint32_t n;
+
+    for (unsigned seen = 0; seen < 2; seen++) {
+        init_with(b, true);
+        n = gfunc_msix_count(&d->func, 0);
+        assert_true(drv_negotiate(d, b->want));
+        gfunc_msix_control(&d->func, true, false);
+        gfunc_msix_entry(&d->func, 0, false);
+        assert_int_equal(d->ops->vector(d, DRV_CONFIG, 0), 0);
+        if (seen)
+            d->ops->config_read(d, ECHO_C_CAPACITY, 4);
+        echo_resize(b, 8 + seen);
+        assert_int_equal(gfunc_msix_count(&d->func, 0), n);
+        d->ops->status_set(d, drv_status(d) | VIRTIO_S_DRIVER_OK);
+        machine_settle(b->m);
+        assert_int_equal(gfunc_msix_count(&d->func, 0), n + seen);
+    }
+}
+
 /* MSI-X switched off and on again while it is quiet, and while a reason is there. */
 static void msix_toggled(struct bench *b)
 {
@@ -399,9 +456,11 @@ int main(void)
         ROW(vector_read_back),        /* 4.1.5.1.2.1-d6, d9 */
         ROW(msix_toggled),            /* 4.1.4.5.1-d4 */
         ROW(pending_dies_with_reset), /* 2.4.1-d2 */
+        MODERN(pending_dies_with_queue_reset),
+        MODERN(change_before_driver_ok), /* 3.2.1-d1 */
         MODERN(P19_kick_while_off),
         MODERN(P19_completion_while_off),
-        ROW(P19_message_waits),
+        MODERN(P19_message_waits),
         ROW(P19_driver_ok_first),
         ROW(P20_intx_disable), /* 4.1.4.5.1-d4 */
         ROW(P25_wild_message),

@@ -51,6 +51,24 @@ static void grow_and_shrink(struct blk_open o)
     image_done(&m);
 }
 
+/* What is freed in the new part of a snapshot reads as zeros, also within the last chunk. */
+static void test_discard_in_what_grew(void **state)
+{
+    uint8_t back[512] = {1};
+    struct ask a = {.io = {.op = BLK_DISCARD, .offset = 3 * SIZE, .len = 65536}};
+    struct image m;
+
+    (void)state;
+    image_make(&m, SIZE);
+    image_open(&m, (struct blk_open){.engine = &blk_uring, .snapshot = true});
+    size_becomes(&m, 4 * SIZE);
+    ask_submit(&m, &a);
+    assert_int_equal(ask_wait(&m, &a), 0);
+    assert_int_equal(ask_read(&m, 3 * SIZE + 4096, back, 512), 0);
+    assert_int_equal(back[0], 0);
+    image_done(&m);
+}
+
 static void test_grow_and_shrink(void **state)
 {
     (void)state;
@@ -170,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grow_and_shrink),
+        cmocka_unit_test(test_discard_in_what_grew),
         cmocka_unit_test(test_shrink_with_requests_in_flight),
         cmocka_unit_test(test_grow),
         cmocka_unit_test(test_no_size_is_refused),

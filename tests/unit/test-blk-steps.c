@@ -139,6 +139,33 @@ static void test_I3_failed_sync_is_for_good(void **state)
 }
 
 /* A snapshot's write counts once it is there; one that fails leaves what was there before. */
+/* One sync at a time, shared by all that wait for it: an error is told by the kernel only once. */
+static void test_I3_syncs_are_shared(void **state)
+{
+    struct ask a[5] = {{.ended = false}};
+    struct image m;
+
+    (void)state;
+    start(&m, false);
+    SCRIPTED(REAL, REAL, -EIO);
+    for (unsigned i = 0; i < 5; i++) {
+        a[i].io.op = BLK_FLUSH;
+        ask_submit(&m, &a[i]);
+    }
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(ask_wait(&m, &a[i]), 0);
+    assert_int_equal(host.steps[BLK_FLUSH], 2);
+
+    for (unsigned i = 0; i < 5; i++) {
+        a[i] = (struct ask){.io = {.op = BLK_FLUSH}};
+        ask_submit(&m, &a[i]);
+    }
+    for (unsigned i = 0; i < 5; i++) /* the first one failed, and all later ones do */
+        assert_int_equal(ask_wait(&m, &a[i]), -EIO);
+    assert_int_equal(host.steps[BLK_FLUSH], 4);
+    image_done(&m);
+}
+
 static void test_snapshot_failed_write(void **state)
 {
     uint8_t data[2048], back[2048];
@@ -174,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_H02_errors_are_reported),
         cmocka_unit_test(test_H04_flush_syncs),
         cmocka_unit_test(test_I3_failed_sync_is_for_good),
+        cmocka_unit_test(test_I3_syncs_are_shared),
         cmocka_unit_test(test_snapshot_failed_write),
     };
 

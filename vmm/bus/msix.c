@@ -189,6 +189,12 @@ void msix_clear_pending(struct msix *msix)
     memset(msix->pending, 0, sizeof(msix->pending));
 }
 
+void msix_forget(struct msix *msix, unsigned vector)
+{
+    if (vector < msix->n)
+        msix->pending[vector / 32] &= ~BIT32(vector % 32);
+}
+
 void msix_reset(struct msix *msix)
 {
     msix->enable = msix->mask_all = msix->bus_master = false;

@@ -51,6 +51,8 @@ int msix_eventfd(struct msix *msix, unsigned vector);
 
 /* Forget pending bits: their reasons are gone. For device resets. */
 void msix_clear_pending(struct msix *msix);
+/* The same for one vector. */
+void msix_forget(struct msix *msix, unsigned vector);
 
 /* As after power-on: all vectors masked, none pending, addresses 0, MSI-X disabled. Descriptors and
  * routes are kept for the next user. */

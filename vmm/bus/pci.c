@@ -217,6 +217,16 @@ bool pci_is_master(const struct pci_func *func)
     return func->cfg[PCI_COMMAND] & PCI_CMD_MASTER;
 }
 
+void pci_master_waive(struct pci_func *func, bool waived)
+{
+    const struct pci_follow now = pci_follow_get(func);
+
+    if (func->master_waived == waived)
+        return;
+    func->master_waived = waived;
+    pci_follow_tell(func, now);
+}
+
 static unsigned msix_control_word(const struct pci_func *func)
 {
     return func->msix_cap ? le16_load(&func->cfg[func->msix_cap + CAP_HEAD]) : 0;
@@ -262,7 +272,7 @@ void pci_follow_tell(struct pci_func *func, struct pci_follow before)
     pci_intx_update(func);
     if (func->msix)
         msix_control(func->msix, now.msix, msix_control_word(func) & MSIX_CTRL_MASK_ALL,
-                     now.master);
+                     now.master || func->master_waived);
     pci_vectors_changed(func);
     if (now.msix != before.msix && ops->msix_changed)
         ops->msix_changed(func, now.msix);

@@ -109,7 +109,8 @@ struct pci_func {
     struct msix *msix;
     unsigned msix_cap; /* its offset, 0: none */
     struct irq_pin pin;
-    bool intx_wanted; /* the device's interrupt condition */
+    bool intx_wanted;   /* the device's interrupt condition */
+    bool master_waived; /* see pci_master_waive() */
 };
 
 /* Where things are; from the machine. */
@@ -200,6 +201,8 @@ struct pci_func *pci_func_at(struct pci_root *root, uint8_t devfn);
 
 /* For owners, locked: */
 bool pci_is_master(const struct pci_func *func);
+/* Messages go out without it too: for drivers from before they were told to switch it on. */
+void pci_master_waive(struct pci_func *func, bool waived);
 bool pci_msix_enabled(const struct pci_func *func);
 /* Set or drop the interrupt condition: Status bit 3, and the pin unless Command bit 10 or MSI-X
  * says otherwise (4.1.4.5.1-d4). */
