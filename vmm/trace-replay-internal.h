@@ -22,7 +22,7 @@ struct line {
     struct replay_chain building;             /* extents on their way to their pop */
     struct replay_chain *pending[REPLAY_IDS]; /* popped, by id */
     unsigned n_pending;
-    struct replay_chain **batch;              /* pushed, not yet published */
+    struct replay_chain **batch; /* pushed, not yet published */
     uint32_t *written;
     unsigned n_batch, cap_batch;
     uint64_t notices; /* interrupts so far, before the batch */
