@@ -88,13 +88,6 @@ static json_t *quit(struct control_call *call)
     return json_object();
 }
 
-#define CONTROL_NO_ARGS            \
-    {                              \
-        {                          \
-            NULL, JSON_NULL, false \
-        }                          \
-    }
-
 /* ---- devices ---- */
 
 static struct part *disk_find(struct control_call *call)

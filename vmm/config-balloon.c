@@ -12,23 +12,14 @@ static struct config_balloon *balloon_of(void *conf)
     return &((struct config *)conf)->balloon;
 }
 
-static int on_off(const char *value, bool *on, struct err *err)
-{
-    static const char *const words[] = {"off", "on"};
-    const int i = config_word(words, ARRAY_SIZE(words), value, "on, off", err);
-
-    *on = i == 1;
-    return i < 0 ? i : 0;
-}
-
 static int balloon_oom(void *conf, const char *value, struct err *err)
 {
-    return on_off(value, &balloon_of(conf)->deflate_on_oom, err);
+    return config_on_off(value, &balloon_of(conf)->deflate_on_oom, err);
 }
 
 static int balloon_reporting(void *conf, const char *value, struct err *err)
 {
-    return on_off(value, &balloon_of(conf)->reporting, err);
+    return config_on_off(value, &balloon_of(conf)->reporting, err);
 }
 
 const struct opt config_balloon_opts[] = {
@@ -53,7 +44,7 @@ int config_balloon(void *conf, const char *value, struct err *err)
     if (opts_first(value, word, sizeof(word), &rest) < 0)
         return err_set(err, EINVAL, "'%s' does not begin with on or off", value);
     balloon->reporting = true;
-    ret = on_off(word, &balloon->on, err);
+    ret = config_on_off(word, &balloon->on, err);
     if (ret < 0 || !rest)
         return ret;
     if (!balloon->on)

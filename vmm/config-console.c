@@ -101,11 +101,8 @@ static int port_name(void *conf, const char *value, struct err *err)
     const struct config *config = (const struct config *)conf;
     struct config_port *port = port_last(conf);
 
-    if (strlen(value) > CONFIG_NAME_MAX)
-        return err_set(err, EINVAL, "'%s' is longer than %d bytes", value, CONFIG_NAME_MAX);
-    for (const char *p = value; *p; p++)
-        if (*p <= 0x20 || *p > 0x7e || *p == '/')
-            return err_set(err, EINVAL, "'%s': no blanks, slashes or special characters", value);
+    if (config_name(value, err) < 0)
+        return -EINVAL;
     for (unsigned i = 0; i + 1 < config->n_ports; i++)
         if (strcmp(config->port[i].name, value) == 0)
             return err_set(err, EINVAL, "there is a port '%s' already", value);

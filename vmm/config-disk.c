@@ -73,13 +73,11 @@ static int disk_cache(void *conf, const char *value, struct err *err)
 
 static int disk_discard(void *conf, const char *value, struct err *err)
 {
-    static const char *const words[] = {"on", "off"};
-    int i = config_word(words, ARRAY_SIZE(words), value, "on, off", err);
+    bool on;
+    const int ret = config_on_off(value, &on, err);
 
-    if (i < 0)
-        return i;
-    ((struct config_disk *)conf)->no_discard = i != 0;
-    return 0;
+    ((struct config_disk *)conf)->no_discard = !on;
+    return ret;
 }
 
 const struct opt config_disk_opts[] = {

@@ -12,6 +12,12 @@ int config_interface(char out[CONFIG_WORD_MAX + 1], const char *value, struct er
 int config_words(const struct opt *table, void *conf, struct config_virtio *virtio,
                  const char *option, const char *text, struct err *err);
 
+/* 0 with *on, or -EINVAL. */
+int config_on_off(const char *value, bool *on, struct err *err);
+
+/* What may name a machine or a port? 0 or -EINVAL. */
+int config_name(const char *value, struct err *err);
+
 /* Which of n words value is; list: all of them, for the message. Index or -EINVAL. */
 int config_word(const char *const *words, unsigned n, const char *value, const char *list,
                 struct err *err);

@@ -124,15 +124,10 @@ static int net_ifname(void *conf, const char *value, struct err *err)
 
 static int net_vhost(void *conf, const char *value, struct err *err)
 {
-    static const char *const words[] = {"off", "on"};
     struct config_net *net = (struct config_net *)conf;
-    const int i = config_word(words, ARRAY_SIZE(words), value, "on, off", err);
     const int ret = kind_check(net, CONFIG_NET_TAP, err);
 
-    if (i < 0 || ret < 0)
-        return ret < 0 ? ret : i;
-    net->vhost = i;
-    return 0;
+    return ret < 0 ? ret : config_on_off(value, &net->vhost, err);
 }
 
 /* ---- passt ---- */

@@ -27,15 +27,14 @@ static int virtio_interface(void *conf, const char *value, struct err *err)
 
 static int feature_set(void *conf, unsigned bit, const char *value, struct err *err)
 {
-    static const char *const words[] = {"on", "off"};
     struct config_virtio *virtio = (struct config_virtio *)conf;
-    const int i = config_word(words, ARRAY_SIZE(words), value, "on, off", err);
+    bool on;
 
-    if (i < 0)
-        return i;
-    if (vfeat_has(i == 0 ? &virtio->withhold : &virtio->ask, bit))
+    if (config_on_off(value, &on, err) < 0)
+        return -EINVAL;
+    if (vfeat_has(on ? &virtio->withhold : &virtio->ask, bit))
         return err_set(err, EINVAL, "both on and off were said of this device; say one of them");
-    vfeat_add(i == 0 ? &virtio->ask : &virtio->withhold, bit);
+    vfeat_add(on ? &virtio->ask : &virtio->withhold, bit);
     return 0;
 }
 

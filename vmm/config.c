@@ -28,6 +28,25 @@ int config_word(const char *const *words, unsigned n, const char *value, const c
     return err_set(err, EINVAL, "'%s' is not one of %s", value, list);
 }
 
+int config_on_off(const char *value, bool *on, struct err *err)
+{
+    static const char *const words[] = {"off", "on"};
+    const int i = config_word(words, ARRAY_SIZE(words), value, "on, off", err);
+
+    *on = i == 1;
+    return i < 0 ? i : 0;
+}
+
+int config_name(const char *value, struct err *err)
+{
+    if (strlen(value) > CONFIG_NAME_MAX)
+        return err_set(err, EINVAL, "'%s' is longer than %d bytes", value, CONFIG_NAME_MAX);
+    for (const char *p = value; *p; p++)
+        if (*p <= 0x20 || *p > 0x7e || *p == '/')
+            return err_set(err, EINVAL, "'%s': no blanks, slashes or special characters", value);
+    return 0;
+}
+
 /* ---- options of run ---- */
 
 static int opt_kernel(void *conf, const char *value, struct err *err)
@@ -118,13 +137,8 @@ static int opt_no_reboot(void *conf, const char *value, struct err *err)
 
 static int opt_name(void *conf, const char *value, struct err *err)
 {
-    if (strlen(value) > CONFIG_NAME_MAX)
-        return err_set(err, EINVAL, "'%s' is longer than %d bytes", value, CONFIG_NAME_MAX);
-    for (const char *p = value; *p; p++)
-        if (*p <= 0x20 || *p > 0x7e || *p == '/')
-            return err_set(err, EINVAL, "'%s': no blanks, slashes or special characters", value);
     ((struct config *)conf)->name = value;
-    return 0;
+    return config_name(value, err);
 }
 
 /* Without a slash it would be a name, and those come from --name. */
