@@ -52,17 +52,6 @@ static void drive_by(struct bench *b, const struct driver_ops *ops)
     works(b);
 }
 
-static void request_start(struct bench *b, unsigned queue)
-{
-    static struct chain c;
-    const uint64_t at = drv_alloc(&b->d, BYTES, 64);
-
-    c.n = 0;
-    chain_out(&c, at, BYTES / 2);
-    chain_in(&c, at + BYTES / 2, BYTES / 2);
-    dq_add_kick(&b->d.q[queue], &c, NULL);
-}
-
 /* ---- both at once ---- */
 
 /* Everything that the interface of 1.x has, but a reset. */
@@ -231,7 +220,7 @@ static void T04_status_0_waits(struct bench *b)
 
     echo_set_hold(b, ECHO_HOLD_IO);
     for (unsigned i = 0; i < 3; i++)
-        request_start(b, i % 2);
+        echo_ask(b, i % 2, BYTES);
     echo_wait_held(b, 3);
     irq = dq_arm(&d->q[0]);
     finish_begin(&h);
@@ -254,9 +243,9 @@ static void L01_pfn_0_waits(struct bench *b)
     struct used u;
 
     echo_set_hold(b, ECHO_HOLD_IO);
-    request_start(b, 0);
-    request_start(b, 0);
-    request_start(b, 1);
+    echo_ask(b, 0, BYTES);
+    echo_ask(b, 0, BYTES);
+    echo_ask(b, 1, BYTES);
     echo_wait_held(b, 3);
     finish_begin(&h);
     legacy_write(d, L_SELECT, 2, 0);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/driver/common.h"
 #include "tests/driver/echo.h"
 #include "vmm/base/bits.h"
 
@@ -24,21 +25,6 @@ enum {
     ACCEPT_SELECT = 0x08,
     ACCEPT = 0x0c,
 };
-
-static uint64_t get(struct bench *b, unsigned off, unsigned len)
-{
-    return modern_read(&b->d, VIRTIO_PCI_CAP_COMMON, off, len);
-}
-
-static void set(struct bench *b, unsigned off, unsigned len, uint64_t v)
-{
-    modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, off, len, v);
-}
-
-static void status(struct bench *b, uint8_t v)
-{
-    b->d.ops->status_set(&b->d, v);
-}
 
 static void accept_word(struct bench *b, uint32_t select, uint32_t bits)
 {

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/driver/common.h"
 #include "tests/driver/echo.h"
 #include "vmm/base/bits.h"
 
@@ -36,16 +37,6 @@ enum {
     QUEUE_DEVICE = 0x30,
     COMMON_END = 0x40,
 };
-
-static uint64_t get(struct bench *b, unsigned off, unsigned len)
-{
-    return modern_read(&b->d, COMMON, off, len);
-}
-
-static void set(struct bench *b, unsigned off, unsigned len, uint64_t v)
-{
-    modern_write(&b->d, COMMON, off, len, v);
-}
 
 static uint64_t config(struct bench *b, unsigned off, unsigned len)
 {

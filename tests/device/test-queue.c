@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/driver/common.h"
 #include "tests/driver/echo.h"
 #include "vmm/base/bits.h"
 
@@ -25,16 +26,6 @@ enum {
     RESET = 0x3a,
     BYTES = 100,
 };
-
-static uint64_t get(struct bench *b, unsigned off, unsigned len)
-{
-    return modern_read(&b->d, VIRTIO_PCI_CAP_COMMON, off, len);
-}
-
-static void set(struct bench *b, unsigned off, unsigned len, uint64_t v)
-{
-    modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, off, len, v);
-}
 
 static void set64(struct bench *b, unsigned off, uint64_t v)
 {
@@ -353,17 +344,6 @@ static bool queue_is_reset(void *arg)
     return get(b, RESET, 2) == 0;
 }
 
-static void request_start(struct bench *b, unsigned queue)
-{
-    static struct chain c;
-    const uint64_t at = drv_alloc(&b->d, BYTES, 64);
-
-    c.n = 0;
-    chain_out(&c, at, BYTES / 2);
-    chain_in(&c, at + BYTES / 2, BYTES / 2);
-    dq_add_kick(&b->d.q[queue], &c, NULL);
-}
-
 /* Queue 0 is reset with requests in flight; queue 1 does not notice. */
 static void Q32_reset_in_flight(struct bench *b)
 {
@@ -372,9 +352,9 @@ static void Q32_reset_in_flight(struct bench *b)
     struct used u;
 
     echo_set_hold(b, ECHO_HOLD_IO);
-    request_start(b, 0);
-    request_start(b, 0);
-    request_start(b, 1);
+    echo_ask(b, 0, BYTES);
+    echo_ask(b, 0, BYTES);
+    echo_ask(b, 1, BYTES);
     echo_wait_held(b, 3);
     set(b, SELECT, 2, 0);
     set(b, RESET, 2, 1);
@@ -406,8 +386,8 @@ static void Q32_reset_in_flight(struct bench *b)
 static void Q32_reset_cancels(struct bench *b)
 {
     echo_set_hold(b, ECHO_HOLD);
-    request_start(b, 0);
-    request_start(b, 1);
+    echo_ask(b, 0, BYTES);
+    echo_ask(b, 1, BYTES);
     echo_wait_held(b, 2);
     set(b, SELECT, 2, 0);
     set(b, RESET, 2, 1);
@@ -442,7 +422,7 @@ static void Q22_notify_after_queue_reset(struct bench *b)
 static void Q32_device_reset_on_top(struct bench *b)
 {
     echo_set_hold(b, ECHO_HOLD_IO);
-    request_start(b, 0);
+    echo_ask(b, 0, BYTES);
     echo_wait_held(b, 1);
     set(b, SELECT, 2, 0);
     set(b, RESET, 2, 1);

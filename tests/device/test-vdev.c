@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/driver/common.h"
 #include "tests/driver/echo.h"
 #include "vmm/base/bits.h"
 
@@ -28,21 +29,6 @@ enum {
     QUEUE_ENABLE = 0x1c,
 };
 
-static uint64_t get(struct bench *b, unsigned off, unsigned len)
-{
-    return modern_read(&b->d, VIRTIO_PCI_CAP_COMMON, off, len);
-}
-
-static void set(struct bench *b, unsigned off, unsigned len, uint64_t v)
-{
-    modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, off, len, v);
-}
-
-static void status(struct bench *b, uint8_t v)
-{
-    b->d.ops->status_set(&b->d, v);
-}
-
 static void works(struct bench *b)
 {
     for (unsigned i = 0; i < b->d.n_queues; i++)
@@ -56,17 +42,6 @@ static void recovers(struct bench *b)
     works(b);
 }
 
-static void request_start(struct bench *b, unsigned queue)
-{
-    static struct chain c;
-    const uint64_t at = drv_alloc(&b->d, BYTES, 64);
-
-    c.n = 0;
-    chain_out(&c, at, BYTES / 2);
-    chain_in(&c, at + BYTES / 2, BYTES / 2);
-    dq_add_kick(&b->d.q[queue], &c, NULL);
-}
-
 /* 2.1.2-d1, d2: a request that waits is taken when DRIVER_OK comes, not before. */
 static void nothing_before_driver_ok(struct bench *b)
 {
@@ -78,7 +53,7 @@ static void nothing_before_driver_ok(struct bench *b)
     gfunc_msix_control(&b->d.func, b->d.use_msix, false);
     drv_queue(&b->d, 0, 0);
     irq = dq_arm(q);
-    request_start(b, 0);
+    echo_ask(b, 0, BYTES);
     b->d.ops->kick(&b->d, 0);
     machine_settle(b->m);
     assert_false(q->ops->used_any(q));
@@ -127,7 +102,7 @@ static void T04_reset_in_flight(struct bench *b)
 
     echo_set_hold(b, ECHO_HOLD_IO);
     for (unsigned i = 0; i < 4; i++)
-        request_start(b, i % 2);
+        echo_ask(b, i % 2, BYTES);
     echo_wait_held(b, 4);
     irq = dq_arm(q);
     status(b, 0);
@@ -151,7 +126,7 @@ static void T04_reset_cancels(struct bench *b)
 {
     echo_set_hold(b, ECHO_HOLD);
     for (unsigned i = 0; i < 6; i++)
-        request_start(b, i % 3);
+        echo_ask(b, i % 3, BYTES);
     echo_wait_held(b, 6);
     status(b, 0);
     assert_int_equal(drv_status(&b->d), 0);
@@ -163,7 +138,7 @@ static void T04_reset_cancels(struct bench *b)
 static void T14_machine_reset(struct bench *b)
 {
     echo_set_hold(b, ECHO_HOLD_IO);
-    request_start(b, 0);
+    echo_ask(b, 0, BYTES);
     echo_wait_held(b, 1);
     assert_false(vpci_reset_wait(b->vp, clock_ns() + 20000000));
     assert_int_equal(echo_release(b, 1), 1);
@@ -184,7 +159,7 @@ static void T05_many_resets(struct bench *b)
         bench_init(b);
         echo_set_hold(b, i % 3 ? ECHO_AT_ONCE : ECHO_HOLD);
         for (unsigned k = 0; k < 5; k++)
-            request_start(b, k % ECHO_QUEUES);
+            echo_ask(b, k % ECHO_QUEUES, BYTES);
         if (i % 2)
             machine_settle(b->m);
         if (i % 5 == 0)
@@ -204,7 +179,7 @@ static void T07_failed(struct bench *b)
     served = echo_served(b);
     status(b, drv_status(&b->d) | FAILED);
     assert_true(drv_status(&b->d) & FAILED);
-    request_start(b, 0);
+    echo_ask(b, 0, BYTES);
     b->d.ops->kick(&b->d, 0);
     machine_settle(b->m);
     assert_int_equal(echo_served(b), served);
@@ -283,7 +258,7 @@ static void broken_queue_stops_device(struct bench *b)
     d->ops->kick(d, 0);
     machine_settle(b->m);
     served = echo_served(b);
-    request_start(b, 1);
+    echo_ask(b, 1, BYTES);
     d->ops->kick(d, 1);
     machine_settle(b->m);
     assert_int_equal(echo_served(b), served);

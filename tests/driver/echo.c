@@ -437,3 +437,14 @@ void echo_failed_and_recovers(struct bench *b)
     for (unsigned i = 0; i < d->n_queues; i++)
         echo_works(b, i, 100);
 }
+
+void echo_ask(struct bench *b, unsigned queue, uint32_t len)
+{
+    static struct chain c;
+    const uint64_t at = drv_alloc(&b->d, len, 64);
+
+    c.n = 0;
+    chain_out(&c, at, len / 2);
+    chain_in(&c, at + len / 2, len / 2);
+    dq_add_kick(&b->d.q[queue], &c, NULL);
+}

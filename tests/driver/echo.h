@@ -81,6 +81,9 @@ uint64_t echo_kicks(struct bench *b);
 /* A request there and back on a queue, contents compared: the device works. */
 void echo_works(struct bench *b, unsigned queue, uint32_t len);
 
+/* Put a request of len bytes, half of them to be written, on a queue and ring its doorbell. */
+void echo_ask(struct bench *b, unsigned queue, uint32_t len);
+
 /* Wait until n requests are held. */
 void echo_wait_held(struct bench *b, unsigned n);
 

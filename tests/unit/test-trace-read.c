@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/trace-rig.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/regs.h"
 #include "vmm/base/trace-file.h"
@@ -57,21 +58,9 @@ static void record(void)
 
 static int good_make(void **state)
 {
-    char path[] = "/tmp/vmm-trace-XXXXXX";
-    const int fd = mkstemp(path);
-    ssize_t n;
-
     (void)state;
-    if (fd < 0 || trace_open(path, TRACE_GROUPS, 0, NULL) < 0)
-        return -1;
-    trace_thread("vcpu3", 3);
-    record();
-    trace_close();
-    n = read(fd, good, sizeof(good));
-    close(fd);
-    unlink(path);
-    good_len = (size_t)n;
-    return n > 0 && n < MAX ? 0 : -1;
+    good_len = trace_recorded(record, good, sizeof(good));
+    return good_len ? 0 : -1;
 }
 
 /* All that can be asked. Returns the number of records. */
