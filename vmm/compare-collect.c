@@ -119,9 +119,26 @@ static uint64_t all_ready(const struct walk *w)
     return last ? trace_start(w) + last : 0;
 }
 
+/* Its vCPUs together, under KVM's names. */
+static void kvm_figures(const struct walk *w)
+{
+    const struct figure_place at = {"", "exits, as KVM counts", RANK_KVM};
+    struct trace_rec rec;
+
+    for (size_t i = 0; i < trace_file_defines(w->f); i++) {
+        char name[FIGURE_NAME];
+
+        trace_file_define(w->f, i, &rec);
+        if (rec.point != TRACE_KVM_COUNT || !rec.value[1])
+            continue;
+        snprintf(name, sizeof(name), "%.*s", (int)rec.n_bytes, (const char *)rec.bytes);
+        figures_count(w->to, &at, name, (double)rec.value[1]);
+    }
+}
+
 static void machine_figures(const struct walk *w)
 {
-    const struct figure_place at = {"", "exits", RANK_EXITS};
+    const struct figure_place at = {"", "exits to vmm", RANK_EXITS};
     uint64_t sum = 0;
 
     if (w->start != UINT64_MAX)
@@ -141,6 +158,7 @@ static void machine_figures(const struct walk *w)
     figures_number(w->to, &at, "time in vmm for them", UNIT_NS, (double)w->exit_ns);
     if (trace_file_lost(w->f))
         figures_number(w->to, &at, "records lost", UNIT_COUNT, (double)trace_file_lost(w->f));
+    kvm_figures(w);
 }
 
 void compare_collect(const struct trace_file *f, const struct collect_boot *boot,

@@ -24,6 +24,7 @@ void compare_collect(const struct trace_file *f, const struct collect_boot *boot
 enum section_rank {
     RANK_TIME,
     RANK_EXITS,
+    RANK_KVM,
     RANK_IDENTITY,
     RANK_FEATURES,
     RANK_DRIVER,
@@ -33,13 +34,14 @@ enum section_rank {
     RANK_REGISTERS
 };
 
-enum { SEEN_QUEUES = 64, SEEN_STEPS = 16 };
+enum { SEEN_QUEUES = 64, SEEN_STEPS = SEEN_QUEUES + 16 };
 
 /* What is known of a device while its records go by. Times as in the trace. */
 struct seen {
     uint16_t source;
     char name[FIGURE_DEVICE];
     char type[16];
+    char has[48], via[48]; /* interfaces it has; those that drivers used */
     uint64_t offered[2], accepted[2];
     bool touched, settled, ready; /* a register was accessed; features are settled; DRIVER_OK */
     uint64_t first_touch, driver_ok;

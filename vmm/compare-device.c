@@ -30,6 +30,15 @@ static void identity(struct seen *s, const struct trace_rec *rec, struct figures
     figures_text(to, &at, "subsystem", "%04" PRIx64 ":%04" PRIx64, v[4], v[5]);
 }
 
+/* "modern + old", each once. The MSI-X table is no interface. */
+static void interface_add(char list[48], const char *word)
+{
+    const size_t n = strlen(list);
+
+    if (strcmp(word, "msix") != 0 && !strstr(list, word))
+        snprintf(list + n, 48 - n, "%s%s", n ? " + " : "", word);
+}
+
 static void bar_place(const struct seen *s, const struct trace_file *f, const struct trace_rec *rec,
                       struct figures *to)
 {
@@ -48,10 +57,16 @@ static void bar_place(const struct seen *s, const struct trace_file *f, const st
 void seen_define(struct seen *s, const struct trace_file *f, const struct trace_rec *rec,
                  struct figures *to)
 {
+    char name[TRACE_WORD];
+
     if (rec->point == TRACE_IDENTITY)
         identity(s, rec, to);
     if (rec->point == TRACE_BAR_PLACE)
         bar_place(s, f, rec, to);
+    if (rec->point == TRACE_BAR && rec->n_bytes < sizeof(name)) {
+        snprintf(name, sizeof(name), "%.*s", (int)rec->n_bytes, (const char *)rec->bytes);
+        interface_add(s->has, name);
+    }
     if (rec->point == TRACE_DEVICE) {
         s->offered[0] = rec->value[3];
         s->offered[1] = rec->value[4];
@@ -172,6 +187,7 @@ static void register_access(struct seen *s, const struct trace_file *f, const st
     struct figure_place at = {s->name, "accesses", RANK_ACCESSES};
 
     trace_interface(f, rec, via);
+    interface_add(s->via, via);
     snprintf(row, sizeof(row), "%.32s %s", via, write ? "writes" : "reads");
     figures_count(&s->accesses, &at, row, 1);
     if (!(rec->value[0] >> 32))
@@ -276,6 +292,10 @@ static void steps(const struct seen *s, uint64_t start, struct figures *to)
 
 void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, struct figures *to)
 {
+    const struct figure_place at = {s->name, "identity", RANK_IDENTITY};
+
+    figures_text(to, &at, "interfaces", "%s", s->has[0] ? s->has : "?");
+    figures_text(to, &at, "driven through", "%s", s->via[0] ? s->via : "none: no driver came");
     if (s->touched)
         features(s, f, to);
     steps(s, start, to);

@@ -33,7 +33,7 @@ struct chart {
 
 static const struct chart charts[] = {
     {"time", "time from the start of the process", UNIT_NS, false, NULL},
-    {"exits", "exits of the processors to vmm", UNIT_COUNT, false, NULL},
+    {"exits to vmm", "exits of the processors to vmm", UNIT_COUNT, false, NULL},
     {"driver", "driver's steps after the first touch", UNIT_NS, true, "first touch"},
     {"accesses", "register accesses by interface", UNIT_COUNT, true, NULL},
     {"requests", "cost of a request", UNIT_RATIO, true, NULL},

@@ -19,7 +19,7 @@
 #include "vmm/config-compare.h"
 #include "vmm/config.h"
 
-enum { STATUS_FAILED = 1, STATUS_COLUMN = 2, ADDED = 12, LABEL = 64 };
+enum { STATUS_FAILED = 1, STATUS_COLUMN = 2, ADDED = 14, LABEL = 64 };
 
 enum { OUT_JSON, OUT_HTML, OUTS };
 
@@ -30,18 +30,39 @@ struct compare {
     struct figures *boot; /* of column * runs + run */
     char dir[PATH_MAX], trace[PATH_MAX], trace_words[PATH_MAX], errors[PATH_MAX];
     char command[512];
+    char *append;    /* for the guest's command line; NULL: what is in run */
     FILE *out[OUTS]; /* NULL: not asked for */
 };
 
 /* ---- set-up ---- */
 
-static int machine_check(const struct compare *c, struct err *err)
+/* The user's words for the guest and the workload's. */
+static int append_make(struct compare *c, const char *append, struct err *err)
+{
+    if (!c->opts.workload)
+        return 0;
+    if (asprintf(&c->append, "%s%s%s", append ? append : "", append ? " " : "", c->opts.workload) <
+        0) {
+        c->append = NULL;
+        return err_errno(err, ENOMEM, "--workload");
+    }
+    return 0;
+}
+
+/* What only the options of the machine tell. */
+static int machine_check(struct compare *c, struct err *err)
 {
     struct config config;
     int ret = config_parse(&config, c->n_run + 1, c->run - 1, err);
 
     if (ret == 0 && config.console_to.kind != CONFIG_TTY)
         ret = err_set(err, EINVAL, "--console to=: compare has to see the console; leave it out");
+    if (ret == 0)
+        ret = append_make(c, config.append, err);
+    if (ret == 0 && config_compare_devices(&c->opts, &config))
+        fputs("vmm compare: devices of one boot side by side, because their interfaces differ; "
+              "--as compares boots\n",
+              stderr);
     config_free(&config);
     return ret;
 }
@@ -130,22 +151,50 @@ static bool run_has(const struct compare *c, const char *word)
     return false;
 }
 
+/* Words of run that an option takes at i; 0: it is another one. */
+static int run_takes(const struct compare *c, int i, const char *option)
+{
+    const size_t len = strlen(option);
+
+    if (strncmp(c->run[i], option, len) != 0)
+        return 0;
+    return c->run[i][len] == '=' ? 1 : (c->run[i][len] ? 0 : 2);
+}
+
+static void word_add(char **argv, unsigned *n, const char *word)
+{
+    argv[(*n)++] = (char *)(uintptr_t)word;
+}
+
 static char **words_make(const struct compare *c, const char *interface)
 {
+    const char *pairs[][2] = {{"--control", "off"},
+                              {"--trace", c->trace_words},
+                              {"--interface", interface},
+                              {"--append", c->append}};
     char **argv = calloc((size_t)c->n_run + ADDED, sizeof(*argv));
-    const char *added[] = {"--control", "off", "--trace", c->trace_words, "--interface", interface};
     unsigned n = 0;
 
     if (!argv)
         return NULL;
-    argv[n++] = (char *)(uintptr_t) "vmm";
-    argv[n++] = (char *)(uintptr_t) "run";
-    for (int i = 0; i < c->n_run; i++)
-        argv[n++] = c->run[i];
+    word_add(argv, &n, "vmm");
+    word_add(argv, &n, "run");
+    for (int i = 0; i < c->n_run; i++) {
+        const int takes = c->append ? run_takes(c, i, "--append") : 0;
+
+        if (!takes)
+            word_add(argv, &n, c->run[i]);
+        i += takes > 1;
+    }
     if (!run_has(c, "--snapshot"))
-        argv[n++] = (char *)(uintptr_t) "--snapshot";
-    for (unsigned i = 0; i < (interface ? 6 : 4); i++)
-        argv[n++] = (char *)(uintptr_t)added[i];
+        word_add(argv, &n, "--snapshot");
+    if (!c->opts.until && !run_has(c, "--no-reboot"))
+        word_add(argv, &n, "--no-reboot"); /* a restart would be no end */
+    for (unsigned i = 0; i < ARRAY_SIZE(pairs); i++)
+        if (pairs[i][1]) {
+            word_add(argv, &n, pairs[i][0]);
+            word_add(argv, &n, pairs[i][1]);
+        }
     return argv;
 }
 
@@ -342,6 +391,8 @@ int compare_main(int argc, char **argv)
 out:
     if (ret < 0)
         log_msg(LOG_ERROR, "%s", err.text);
+    if (c)
+        free(c->append);
     free(c);
     free(words);
     return ret < 0 ? STATUS_FAILED : status;

@@ -6,6 +6,7 @@
 #include "vmm/config-compare.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,13 @@ static int opt_until(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int opt_workload(void *conf, const char *value, struct err *err)
+{
+    (void)err;
+    ((struct compare_opts *)conf)->workload = value;
+    return 0;
+}
+
 static int opt_runs(void *conf, const char *value, struct err *err)
 {
     uint64_t n;
@@ -115,11 +123,15 @@ const struct opt config_compare_opts[] = {
      false},
     {"--devices", "NAME,NAME[,NAME]...",
      "one boot, and a column for each of these devices of it (disk0,disk1), which have different "
-     "words behind interface=",
+     "words behind interface=; the default where two disks or two networks have such",
      opt_devices, false},
     {"--until", "TEXT",
      "a boot is over when the console says this; without it, when the guest ends by itself",
      opt_until, false},
+    {"--workload", "WORD",
+     "add this to the guest's command line, behind --append: what it is to do, if it knows such a "
+     "word; the boot is over as without it",
+     opt_workload, false},
     {"--runs", "N",
      "boot each column N times: medians, and differences that are noise are marked with ~",
      opt_runs, false},
@@ -129,6 +141,53 @@ const struct opt config_compare_opts[] = {
     {"--html", "FILE", "write a page with charts that needs nothing else", opt_html, false},
     {NULL, NULL, NULL, NULL, false},
 };
+
+/* ---- devices of one boot ---- */
+
+/* Of a device that comes in numbers: the words of all. */
+struct kind {
+    const char *name; /* "disk": "disk0" and so on */
+    const struct config_virtio *first;
+    size_t stride;
+    unsigned n;
+};
+
+static const char *kind_word(const struct kind *kind, unsigned i)
+{
+    const struct config_virtio *one =
+        (const struct config_virtio *)((const char *)kind->first + i * kind->stride);
+
+    return one->interface[0] ? one->interface : "transitional";
+}
+
+static bool kind_differs(const struct kind *kind)
+{
+    for (unsigned i = 1; i < kind->n; i++)
+        if (strcmp(kind_word(kind, 0), kind_word(kind, i)) != 0)
+            return true;
+    return false;
+}
+
+bool config_compare_devices(struct compare_opts *o, const struct config *config)
+{
+    const struct kind kinds[] = {{"disk", config->n_disks ? &config->disk->virtio : NULL,
+                                  sizeof(*config->disk), config->n_disks},
+                                 {"net", config->n_nets ? &config->net->virtio : NULL,
+                                  sizeof(*config->net), config->n_nets}};
+
+    if (o->as_given || o->by_device)
+        return false;
+    for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+        if (!kind_differs(&kinds[k]))
+            continue;
+        if (!o->by_device)
+            o->n_columns = 0; /* they were interfaces */
+        o->by_device = true;
+        for (unsigned i = 0; i < kinds[k].n && o->n_columns < COMPARE_COLUMNS; i++)
+            snprintf(o->column[o->n_columns++], COMPARE_WORD, "%s%u", kinds[k].name, i);
+    }
+    return o->by_device;
+}
 
 /* ---- whose option is it? ---- */
 

@@ -15,7 +15,8 @@ struct compare_opts {
     unsigned n_columns;
     bool by_device;
     bool as_given;
-    const char *until; /* NULL: the guest ends by itself */
+    const char *until;    /* NULL: the guest ends by itself */
+    const char *workload; /* for the guest's command line; NULL: nothing */
     unsigned runs;
     uint64_t limit_ns;       /* of one boot */
     const char *json, *html; /* NULL: none; "-": standard output */
@@ -23,6 +24,14 @@ struct compare_opts {
 
 /* conf is a struct compare_opts. */
 extern const struct opt config_compare_opts[];
+
+struct config;
+
+/*
+ * Two disks or two networks of the machine have different interfaces, and the user did not say what
+ * the columns are: these devices then, of one boot. true: so it is now.
+ */
+bool config_compare_devices(struct compare_opts *opts, const struct config *config);
 
 /*
  * argv[1...]: options of compare are taken out into opts, all others are put into run (room for

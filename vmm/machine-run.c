@@ -15,6 +15,7 @@
 #include "vmm/base/trace.h"
 #include "vmm/bootfiles.h"
 #include "vmm/machine-internal.h"
+#include "vmm/trace-run.h"
 
 /* What somebody wants of the machine; later ones matter more. */
 enum wish {
@@ -315,6 +316,7 @@ enum machine_end machine_run(struct machine *m, struct err *err)
         vcpus_start(m->vcpus, err) < 0)
         return MACHINE_FAILED;
     end = machine_loop(m, err);
+    trace_run_exits(m->vcpus);
     devices_reset(m);
     parts_fault_tell(&m->parts);
     return end;

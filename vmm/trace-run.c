@@ -111,6 +111,27 @@ void trace_run_device(const struct vpci *vp)
     features_define(dev);
 }
 
+static void count_define(void *ctx, const char *name, uint64_t count)
+{
+    const struct vcpu *vcpu = (const struct vcpu *)ctx;
+    const uint64_t value[] = {vcpu_index(vcpu), count};
+
+    if (strstr(name, "exit") || strstr(name, "injections"))
+        trace_define(TRACE_KVM_COUNT, TRACE_NONE, value, ARRAY_SIZE(value), name, strlen(name));
+}
+
+void trace_run_exits(struct vcpus *vcpus)
+{
+    if (!trace_on(TRACE_EXITS))
+        return;
+    for (unsigned i = 0; i < vcpus_count(vcpus); i++) {
+        struct vcpu *vcpu = vcpus_get(vcpus, i);
+
+        if (vcpu_stats(vcpu, count_define, vcpu) < 0)
+            return; /* an older KVM: the trace has the exits that vmm saw */
+    }
+}
+
 void trace_run_machine(const struct gmem *mem, const struct pci_layout *layout)
 {
     const uint64_t intx = (uint64_t)layout->intx_gsi[3] << 48 |

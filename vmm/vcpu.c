@@ -18,6 +18,8 @@
 #include "vmm/base/trace.h"
 #include "vmm/vcpu-internal.h"
 
+enum { STAT_NAME = 256 };
+
 const char *const vcpu_exit_name[VCPU_EXITS] = {
     [VCPU_EXIT_PIO_READ] = "pio-read",       [VCPU_EXIT_PIO_WRITE] = "pio-write",
     [VCPU_EXIT_MMIO_READ] = "mmio-read",     [VCPU_EXIT_MMIO_WRITE] = "mmio-write",
@@ -49,6 +51,59 @@ void vcpu_counts(const struct vcpu *vcpu, struct vcpu_counts *counts)
     for (unsigned i = 0; i < VCPU_EXITS; i++)
         counts->exits[i] = atomic_load_explicit(&vcpu->exits[i], memory_order_relaxed);
 }
+
+/* ---- what KVM counts ---- */
+
+/* A single number that only grows, counted in pieces; others are times, moments, histograms. */
+static bool stat_counts(const struct kvm_stats_desc *desc)
+{
+    return desc->size == 1 && (desc->flags & KVM_STATS_TYPE_MASK) == KVM_STATS_TYPE_CUMULATIVE &&
+           (desc->flags & KVM_STATS_UNIT_MASK) == KVM_STATS_UNIT_NONE;
+}
+
+/* One file for all: head, descriptions with their names, numbers. */
+static int stats_read(int fd, void (*each)(void *ctx, const char *name, uint64_t count), void *ctx)
+{
+    union {
+        struct kvm_stats_desc desc;
+        char bytes[sizeof(struct kvm_stats_desc) + STAT_NAME];
+    } one;
+    struct kvm_stats_header head;
+
+    if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || !head.name_size ||
+        head.name_size > STAT_NAME)
+        return -EIO;
+    for (unsigned i = 0; i < head.num_desc; i++) {
+        const size_t len = sizeof(one.desc) + head.name_size;
+        uint64_t count;
+
+        if (pread(fd, &one, len, (off_t)(head.desc_offset + i * len)) != (ssize_t)len)
+            return -EIO;
+        one.bytes[len - 1] = '\0';
+        if (!stat_counts(&one.desc))
+            continue;
+        if (pread(fd, &count, sizeof(count), (off_t)head.data_offset + one.desc.offset) !=
+            sizeof(count))
+            return -EIO;
+        each(ctx, one.desc.name, count);
+    }
+    return 0;
+}
+
+int vcpu_stats(const struct vcpu *vcpu, void (*each)(void *ctx, const char *name, uint64_t count),
+               void *ctx)
+{
+    const int fd = vcpu_ioctl(vcpu, KVM_GET_STATS_FD, NULL);
+    int ret;
+
+    if (fd < 0)
+        return fd;
+    ret = stats_read(fd, each, ctx);
+    close(fd);
+    return ret;
+}
+
+/* ---- exits ---- */
 
 /* One writer: no locked instruction needed. */
 static void exit_count(struct vcpu *v, enum vcpu_exit kind)

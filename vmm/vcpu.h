@@ -98,6 +98,13 @@ struct vcpu_counts {
 
 void vcpu_counts(const struct vcpu *vcpu, struct vcpu_counts *counts);
 
+/*
+ * What KVM itself counts of this vCPU, also what never reaches vmm: each is called with every
+ * number that only grows. Paused. 0, or -errno: this KVM does not tell.
+ */
+int vcpu_stats(const struct vcpu *vcpu, void (*each)(void *ctx, const char *name, uint64_t count),
+               void *ctx);
+
 /* ---- for the KVM border itself ---- */
 
 unsigned vcpu_index(const struct vcpu *vcpu);

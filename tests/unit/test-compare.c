@@ -135,6 +135,9 @@ static int figures_make(void **state)
     for (unsigned i = 0; i < 3; i++)
         TRACE(EXIT, TRACE_NONE, TRACE_NO_QUEUE, VCPU_EXIT_PIO_WRITE, 0x3f8, 1000);
     TRACE(EXIT, TRACE_NONE, TRACE_NO_QUEUE, VCPU_EXITS, 0, 1000);
+    for (uint64_t cpu = 0; cpu < 2; cpu++)
+        trace_define(TRACE_KVM_COUNT, TRACE_NONE, (const uint64_t[]){cpu, 20 + cpu}, 2,
+                     "halt_exits", 10);
     if (!trace_close() || !(f = trace_file_open(path, NULL)))
         return -1;
     boot.wall = trace_file_wall(f) - 5 * (uint64_t)MS;
@@ -181,6 +184,10 @@ static void identity(void **state)
     assert_string_equal(text("disk0", "identity", "class"), "010000");
     assert_string_equal(text("disk0", "identity", "BAR4"), "mem64 16.0 KiB, modern");
     assert_string_equal(text("disk0", "identity", "BAR4 at"), "0x80000000");
+    assert_string_equal(text("disk0", "identity", "interfaces"), "modern + old");
+    assert_string_equal(text("disk0", "identity", "driven through"), "modern");
+    assert_string_equal(text("disk1", "identity", "driven through"), "old");
+    assert_string_equal(text("disk2", "identity", "driven through"), "none: no driver came");
 }
 
 static void features(void **state)
@@ -269,9 +276,10 @@ static void machine(void **state)
     assert_true(number("", "time", "last DRIVER_OK") > 11.0 * MS);
     count_is("", "time", "first console output", 30 * MS);
     count_is("", "time", "text on the console", 70 * MS);
-    count_is("", "exits", "pio-write", 3);
-    count_is("", "exits", "all", 3); /* the kind that nobody knows is left out */
-    count_is("", "exits", "time in vmm for them", 3000);
+    count_is("", "exits to vmm", "pio-write", 3);
+    count_is("", "exits to vmm", "all", 3); /* the kind that nobody knows is left out */
+    count_is("", "exits, as KVM counts", "halt_exits", 41); /* two vCPUs */
+    count_is("", "exits to vmm", "time in vmm for them", 3000);
 }
 
 /* ---- sheets ---- */
