@@ -36,6 +36,9 @@ enum section_rank {
 
 enum { SEEN_QUEUES = 64, SEEN_STEPS = SEEN_QUEUES + 16 };
 
+/* Feature registers: the device's bits, the driver's. */
+enum seen_side { SEEN_DEVICE, SEEN_DRIVER, SEEN_SIDES };
+
 /* What is known of a device while its records go by. Times as in the trace. */
 struct seen {
     uint16_t source;
@@ -43,6 +46,9 @@ struct seen {
     char type[16];
     char has[48], via[48]; /* interfaces it has; those that drivers used */
     uint64_t offered[2], accepted[2];
+    uint64_t bits[SEEN_SIDES][2]; /* as drivers read and wrote them */
+    uint32_t select[SEEN_SIDES];
+    bool looked; /* a driver has read what is offered */
     bool touched, settled, ready; /* a register was accessed; features are settled; DRIVER_OK */
     uint64_t first_touch, driver_ok;
     unsigned n_steps, config_early;
@@ -53,7 +59,7 @@ struct seen {
     struct {
         uint64_t size, desc, driver, device; /* size 0: not set up */
     } queue[SEEN_QUEUES];
-    struct figures accesses, registers;
+    struct figures early, accesses, registers;
     struct requests *requests;
 };
 

@@ -46,10 +46,9 @@ static void bar_place(const struct seen *s, const struct trace_file *f, const st
     const char *use = trace_file_bar(f, s->source, rec->value[0]);
     char name[FIGURE_NAME], size[FIGURE_TEXT];
 
-    snprintf(name, sizeof(name), "BAR%" PRIu64, rec->value[0]);
+    snprintf(name, sizeof(name), "BAR%" PRIu64 ", %.20s", rec->value[0], use ? use : "?");
     number_text(UNIT_BYTES, (double)rec->value[1], size);
-    figures_text(to, &at, name, "%.*s %s, %s", (int)rec->n_bytes, (const char *)rec->bytes, size,
-                 use ? use : "?");
+    figures_text(to, &at, name, "%.*s %s", (int)rec->n_bytes, (const char *)rec->bytes, size);
     snprintf(name, sizeof(name), "BAR%" PRIu64 " at", rec->value[0]);
     figures_text(to, &at, name, "0x%" PRIx64, rec->value[2]);
 }
@@ -85,13 +84,48 @@ static unsigned bits_of(const uint64_t set[2])
     return (unsigned)(__builtin_popcountll(set[0]) + __builtin_popcountll(set[1]));
 }
 
+/* What an interface before 1.0 offers for itself: no device knows them. */
+static const struct {
+    uint8_t bit;
+    const char *name;
+} added[] = {{24, "notify_on_empty"}, {27, "any_layout"}};
+
+/* As far as the driver is concerned. */
+struct sets {
+    uint64_t offered[2], accepted[2];
+};
+
+static void feature(const struct seen *s, const struct sets *sets, uint64_t bit, const char *name,
+                    struct figures *to)
+{
+    const struct figure_place at = {s->name, "features", RANK_FEATURES};
+    const bool accepted = bit_in(sets->accepted, bit);
+
+    if (accepted || bit_in(sets->offered, bit))
+        figures_text(to, &at, name, "%s", accepted ? "accepted" : "offered");
+}
+
+/* The driver knows of those only that its interface shows. */
+static struct sets sets_of(const struct seen *s)
+{
+    struct sets sets;
+
+    for (unsigned i = 0; i < 2; i++) {
+        sets.offered[i] = s->looked ? s->bits[SEEN_DEVICE][i] : s->offered[i];
+        sets.accepted[i] =
+            s->accepted[i] | (s->bits[SEEN_DRIVER][i] & sets.offered[i] & ~s->offered[i]);
+    }
+    return sets;
+}
+
 static void features(const struct seen *s, const struct trace_file *f, struct figures *to)
 {
     const struct figure_place at = {s->name, "features", RANK_FEATURES};
+    const struct sets sets = sets_of(s);
     struct trace_rec rec;
 
-    figures_number(to, &at, "offered", UNIT_COUNT, bits_of(s->offered));
-    figures_number(to, &at, "accepted", UNIT_COUNT, bits_of(s->accepted));
+    figures_number(to, &at, "offered", UNIT_COUNT, bits_of(sets.offered));
+    figures_number(to, &at, "accepted", UNIT_COUNT, bits_of(sets.accepted));
     for (size_t i = 0; i < trace_file_defines(f); i++) {
         char name[FIGURE_NAME];
 
@@ -99,8 +133,55 @@ static void features(const struct seen *s, const struct trace_file *f, struct fi
         if (rec.point != TRACE_FEATURE || rec.source != s->source)
             continue;
         snprintf(name, sizeof(name), "%.*s", (int)rec.n_bytes, (const char *)rec.bytes);
-        figures_text(to, &at, name, "%s",
-                     bit_in(s->accepted, rec.value[0]) ? "accepted" : "offered");
+        feature(s, &sets, rec.value[0], name, to);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(added); i++)
+        if (!bit_in(s->offered, added[i].bit))
+            feature(s, &sets, added[i].bit, added[i].name, to);
+}
+
+enum feature_does { SELECTS, SELECTED, FIRST };
+
+static const struct feature_reg {
+    const char *name;
+    bool write;
+    enum seen_side side;
+    enum feature_does does;
+} feature_regs[] = {
+    {"device_feature_select", true, SEEN_DEVICE, SELECTS},
+    {"device_feature", false, SEEN_DEVICE, SELECTED},
+    {"device_features", false, SEEN_DEVICE, FIRST},
+    {"driver_feature_select", true, SEEN_DRIVER, SELECTS},
+    {"driver_feature", true, SEEN_DRIVER, SELECTED},
+    {"driver_features", true, SEEN_DRIVER, FIRST},
+};
+
+static void feature_bits(struct seen *s, const struct feature_reg *reg, uint32_t v)
+{
+    const unsigned word = reg->does == FIRST ? 0 : s->select[reg->side];
+    uint64_t *bits = &s->bits[reg->side][(word / 2) & 1];
+
+    if (word >= 4)
+        return;
+    *bits &= ~((uint64_t)UINT32_MAX << (word % 2 * 32));
+    *bits |= (uint64_t)v << (word % 2 * 32);
+    s->looked |= reg->side == SEEN_DEVICE;
+}
+
+/* A whole one of these was read or written. */
+static void feature_access(struct seen *s, const char *name, const struct trace_rec *rec)
+{
+    const bool write = rec->point == TRACE_WRITE;
+
+    for (unsigned i = 0; rec->value[1] == 4 && i < ARRAY_SIZE(feature_regs); i++) {
+        const struct feature_reg *reg = &feature_regs[i];
+
+        if (reg->write != write || strcmp(reg->name, name) != 0)
+            continue;
+        if (reg->does == SELECTS)
+            s->select[reg->side] = (uint32_t)rec->value[2];
+        else
+            feature_bits(s, reg, (uint32_t)rec->value[2]);
     }
 }
 
@@ -180,6 +261,16 @@ static bool register_is_config(const struct trace_file *f, const struct trace_re
     return end && strcmp(end, "config") == 0;
 }
 
+static void config_early(struct seen *s, const char *name)
+{
+    const struct figure_place at = {s->name, "driver", RANK_DRIVER};
+    char row[FIGURE_NAME];
+
+    s->config_early++;
+    snprintf(row, sizeof(row), "  of %.40s", name);
+    figures_count(&s->early, &at, row, 1);
+}
+
 static void register_access(struct seen *s, const struct trace_file *f, const struct trace_rec *rec)
 {
     char via[TRACE_WORD], name[TRACE_WORD], section[FIGURE_SECTION], row[FIGURE_NAME];
@@ -197,8 +288,9 @@ static void register_access(struct seen *s, const struct trace_file *f, const st
     snprintf(row, sizeof(row), "%.40s, %s", name, write ? "written" : "read");
     at = (struct figure_place){s->name, section, RANK_REGISTERS};
     figures_count(&s->registers, &at, row, 1);
+    feature_access(s, name, rec);
     if (!write && !s->settled && register_is_config(f, rec))
-        s->config_early++;
+        config_early(s, name);
     /* before 1.0 this is all the agreement there is */
     s->settled |= write && strcmp(name, "driver_features") == 0;
 }
@@ -288,6 +380,7 @@ static void steps(const struct seen *s, uint64_t start, struct figures *to)
             figures_number(to, &at, name, UNIT_NS, (double)s->step[i].after);
     }
     figures_number(to, &at, "config reads before FEATURES_OK", UNIT_COUNT, s->config_early);
+    figures_append(to, &s->early);
 }
 
 void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, struct figures *to)
@@ -295,7 +388,7 @@ void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, st
     const struct figure_place at = {s->name, "identity", RANK_IDENTITY};
 
     figures_text(to, &at, "interfaces", "%s", s->has[0] ? s->has : "?");
-    figures_text(to, &at, "driven through", "%s", s->via[0] ? s->via : "none: no driver came");
+    figures_text(to, &at, "driven through", "%s", s->via[0] ? s->via : "nothing");
     if (s->touched)
         features(s, f, to);
     steps(s, start, to);

@@ -139,9 +139,8 @@ static size_t row_place(const struct sheet *sheet, const struct figure *f)
     return f->device[0] ? sheet->n : 0; /* the machine comes first */
 }
 
-static struct row *row_insert(struct sheet *sheet, const struct figure *f)
+static struct row *row_insert(struct sheet *sheet, const struct figure *f, size_t at)
 {
-    const size_t at = row_place(sheet, f);
     struct row *list = reallocarray(sheet->row, sheet->n + 1, sizeof(*list));
     struct cell *cell = calloc(sheet->n_columns, sizeof(*cell));
 
@@ -160,13 +159,25 @@ static struct row *row_insert(struct sheet *sheet, const struct figure *f)
     return &list[at];
 }
 
+/* A row that other boots do not have stands behind the one that it follows in its own. */
 static int rows_make(struct sheet *sheet, const struct figures *boot)
 {
+    const struct row *last = NULL;
+
     for (size_t i = 0; i < boot->n; i++) {
         const struct figure *f = &boot->list[i];
+        const struct row *row = sheet_find(sheet, f->device, f->section, f->name);
 
-        if (!sheet_find(sheet, f->device, f->section, f->name) && !row_insert(sheet, f))
+        if (!row) {
+            const bool follows = last && strcmp(last->device, f->device) == 0 &&
+                                 strcmp(last->section, f->section) == 0;
+
+            row = row_insert(sheet, f,
+                             follows ? (size_t)(last - sheet->row) + 1 : row_place(sheet, f));
+        }
+        if (!row)
             return -ENOMEM;
+        last = row;
     }
     return boot->failed ? -ENOMEM : 0;
 }
@@ -269,12 +280,26 @@ static void scaled_text(const struct scale *scale, unsigned n, const char *word,
     snprintf(buf, FIGURE_TEXT, "%.0f %s", v, word);
 }
 
+/* Those that are whole in a larger unit stay exact in it: 4 KiB, but 4104 B. */
+static void bytes_text(double v, char buf[FIGURE_TEXT])
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(scale_bytes); i++) {
+        const double in = v / scale_bytes[i].by;
+
+        if (in < 1 || in != floor(in))
+            continue;
+        snprintf(buf, FIGURE_TEXT, "%.0f %s", in, scale_bytes[i].word);
+        return;
+    }
+    scaled_text(scale_bytes, ARRAY_SIZE(scale_bytes), "B", v, buf);
+}
+
 const char *number_text(enum figure_unit unit, double v, char buf[FIGURE_TEXT])
 {
     if (unit == UNIT_NS)
         scaled_text(scale_ns, ARRAY_SIZE(scale_ns), "ns", v, buf);
     else if (unit == UNIT_BYTES)
-        scaled_text(scale_bytes, ARRAY_SIZE(scale_bytes), "B", v, buf);
+        bytes_text(v, buf);
     else if (unit == UNIT_RATIO)
         snprintf(buf, FIGURE_TEXT, "%.2f", v);
     else

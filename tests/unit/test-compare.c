@@ -19,29 +19,65 @@
 
 enum { MS = 1000000 };
 
+/* ---- registers of two interfaces ---- */
+
+static uint32_t selected;
+
+static void select_write(void *ctx, const struct reg *reg, uint64_t value)
+{
+    (void)ctx;
+    (void)reg;
+    selected = (uint32_t)value;
+}
+
+static uint64_t feature_read(void *ctx, const struct reg *reg)
+{
+    (void)ctx;
+    (void)reg;
+    return selected ? 1 : 1 << 29 | 1 << 6;
+}
+
+static uint64_t features_read(void *ctx, const struct reg *reg)
+{
+    (void)ctx;
+    (void)reg;
+    return 1 << 24 | 1 << 6;
+}
+
 static const struct reg common_rows[] = {
-    {.off = 0, .size = 4, .name = "device_feature"},
-    {.off = 4, .size = 1, .name = "device_status"},
+    {.off = 0, .size = 4, .name = "device_feature_select", .write = select_write},
+    {.off = 4, .size = 4, .name = "device_feature", .read = feature_read},
+    {.off = 8, .size = 1, .name = "device_status"},
 };
 static const struct regs common = {
-    .name = "common", .row = common_rows, .n = ARRAY_SIZE(common_rows), .size = 8};
+    .name = "common", .row = common_rows, .n = ARRAY_SIZE(common_rows), .size = 16};
 static const struct reg config_rows[] = {{.off = 0, .size = 8, .name = "capacity"}};
 static const struct regs config = {
     .name = "virtio_x_config", .row = config_rows, .n = 1, .size = 8};
-static const struct reg old_rows[] = {{.off = 0, .size = 4, .name = "driver_features"}};
-static const struct regs old = {.name = "old header", .row = old_rows, .n = 1, .size = 4};
+static const struct reg old_rows[] = {
+    {.off = 0, .size = 4, .name = "device_features", .read = features_read},
+    {.off = 4, .size = 4, .name = "driver_features"}};
+static const struct regs old = {.name = "old header", .row = old_rows, .n = 2, .size = 8};
 
-static void access_one(uint16_t source, const struct regs *regs, unsigned bar, uint64_t off,
-                       unsigned len, bool write)
+static void access_value(uint16_t source, const struct regs *regs, unsigned bar, uint64_t off,
+                         unsigned len, const uint64_t *write)
 {
     uint8_t data[8] = {0};
 
     trace_access_begin(source, bar, off, len);
-    if (write)
+    if (write) {
+        order_store(ORDER_LITTLE, data, len, *write);
         regs_write(regs, NULL, &regs_little, off, data, len);
-    else
+    } else {
         regs_read(regs, NULL, &regs_little, off, data, len);
-    trace_access_end(write, data, len);
+    }
+    trace_access_end(write != NULL, data, len);
+}
+
+static void access_one(uint16_t source, const struct regs *regs, unsigned bar, uint64_t off,
+                       unsigned len, bool write)
+{
+    access_value(source, regs, bar, off, len, write ? &(uint64_t){0} : NULL);
 }
 
 static void describe(uint16_t source)
@@ -77,11 +113,14 @@ static void modern_driver(uint16_t s)
 {
     const uint16_t none = TRACE_NO_QUEUE;
 
-    access_one(s, &common, 4, 4, 1, true);
+    access_one(s, &common, 4, 8, 1, true);
     TRACE(STATUS, s, none, 0, VIRTIO_S_ACKNOWLEDGE);
     TRACE(STATUS, s, none, 1, 3);
     access_one(s, &config, 4, 0, 8, false);
-    access_one(s, &common, 4, 0, 4, false);
+    for (uint64_t i = 0; i < 2; i++) {
+        access_value(s, &common, 4, 0, 4, &i);
+        access_one(s, &common, 4, 4, 4, false);
+    }
     TRACE(FEATURES, s, none, UINT64_C(1) << 32 | 1 << 29, 0, true);
     TRACE(STATUS, s, none, 3, 0xb);
     access_one(s, &config, 4, 4, 4, false);
@@ -98,14 +137,16 @@ static void modern_driver(uint16_t s)
     TRACE(PUSH, s, 0, 1, 513);
     TRACE(INTERRUPT, s, 0, TRACE_IRQ_MSIX, 1);
     TRACE(INTERRUPT, s, none, TRACE_IRQ_MSIX, 0);
-    access_one(s, &common, 4, 4, 1, true);
+    access_one(s, &common, 4, 8, 1, true);
     TRACE(RESET, s, none, 0);
 }
 
 static void old_driver(uint16_t s)
 {
     access_one(s, &config, 0, 0, 4, false);
-    access_one(s, &old, 0, 0, 4, true);
+    access_one(s, &old, 0, 0, 4, false);
+    access_value(s, &old, 0, 4, 4, &(uint64_t){1 << 24});
+    TRACE(FEATURES, s, TRACE_NO_QUEUE, 0, 0, true);
     access_one(s, &config, 0, 4, 4, false);
     TRACE(STATUS, s, TRACE_NO_QUEUE, 3, 7);
 }
@@ -182,12 +223,12 @@ static void identity(void **state)
     assert_string_equal(text("disk0", "identity", "PCI id"), "1af4:1042");
     assert_string_equal(text("disk0", "identity", "subsystem"), "1af4:1100");
     assert_string_equal(text("disk0", "identity", "class"), "010000");
-    assert_string_equal(text("disk0", "identity", "BAR4"), "mem64 16.0 KiB, modern");
+    assert_string_equal(text("disk0", "identity", "BAR4, modern"), "mem64 16 KiB");
     assert_string_equal(text("disk0", "identity", "BAR4 at"), "0x80000000");
     assert_string_equal(text("disk0", "identity", "interfaces"), "modern + old");
     assert_string_equal(text("disk0", "identity", "driven through"), "modern");
     assert_string_equal(text("disk1", "identity", "driven through"), "old");
-    assert_string_equal(text("disk2", "identity", "driven through"), "none: no driver came");
+    assert_string_equal(text("disk2", "identity", "driven through"), "nothing");
 }
 
 static void features(void **state)
@@ -198,7 +239,14 @@ static void features(void **state)
     assert_string_equal(text("disk0", "features", "event_idx"), "accepted");
     assert_string_equal(text("disk0", "features", "version_1"), "accepted");
     assert_string_equal(text("disk0", "features", "blk_size"), "offered");
+    assert_null(figures_find(&figures, "disk0", "features", "notify_on_empty"));
     assert_null(figures_find(&figures, "disk2", "features", "offered"));
+    /* what the interface does not show is not offered; what it adds is */
+    count_is("disk1", "features", "offered", 2);
+    count_is("disk1", "features", "accepted", 1);
+    assert_string_equal(text("disk1", "features", "blk_size"), "offered");
+    assert_string_equal(text("disk1", "features", "notify_on_empty"), "accepted");
+    assert_null(figures_find(&figures, "disk1", "features", "version_1"));
 }
 
 static void steps(void **state)
@@ -217,6 +265,7 @@ static void steps(void **state)
     assert_true(number("disk0", "driver", "first touch") > 5.0 * MS);
     assert_null(figures_find(&figures, "disk0", "driver", "+ reset")); /* it came afterwards */
     count_is("disk0", "driver", "config reads before FEATURES_OK", 1);
+    count_is("disk0", "driver", "  of capacity", 1);
     count_is("disk1", "driver", "config reads before FEATURES_OK", 1);
     assert_null(figures_find(&figures, "disk2", "driver", "first touch"));
 }
@@ -225,13 +274,13 @@ static void registers(void **state)
 {
     (void)state;
     count_is("disk0", "registers, modern", "device_status, written", 2);
-    count_is("disk0", "registers, modern", "device_feature, read", 1);
+    count_is("disk0", "registers, modern", "device_feature, read", 2);
     count_is("disk0", "registers, modern", "capacity, read", 2);
     count_is("disk1", "registers, old", "driver_features, written", 1);
-    count_is("disk0", "accesses", "modern reads", 3);
-    count_is("disk0", "accesses", "modern writes", 2);
+    count_is("disk0", "accesses", "modern reads", 4);
+    count_is("disk0", "accesses", "modern writes", 4);
     count_is("disk0", "accesses", "PCI configuration reads", 1);
-    count_is("disk1", "accesses", "old reads", 2);
+    count_is("disk1", "accesses", "old reads", 3);
     assert_null(figures_find(&figures, "disk1", "accesses", "modern reads"));
 }
 
@@ -311,13 +360,19 @@ static void sheet(void **state)
     boot_fill(&boot[4], 7, 2800, "y");
     boot_fill(&boot[5], 7, 9000, "z");
     figures_number(&boot[3], &first, "late", UNIT_BYTES, 4096);
+    figures_number(&boot[3], &first, "later", UNIT_BYTES, 4104);
+    figures_number(&boot[4], &first, "late", UNIT_BYTES, 4096);
+    figures_number(&boot[4], &first, "between", UNIT_BYTES, 4104);
     assert_int_equal(sheet_make(&s, boot, names, 2, 3), 0);
-    assert_int_equal(s.n, 5);
-    assert_string_equal(s.row[0].name, "wild"); /* the machine first */
-    assert_string_equal(s.row[1].name, "late"); /* its section comes first */
-    assert_string_equal(s.row[2].name, "steady");
-    assert_string_equal(s.row[3].name, "next");
-    assert_string_equal(s.row[4].name, "word");
+    assert_int_equal(s.n, 7);
+    assert_string_equal(s.row[0].name, "wild");    /* the machine first */
+    assert_string_equal(s.row[1].name, "late");    /* its section comes first */
+    assert_string_equal(s.row[2].name, "between"); /* where it stands in its own boot */
+    assert_string_equal(s.row[3].name, "later");
+    assert_string_equal(s.row[4].name, "steady");
+    assert_string_equal(s.row[5].name, "next");
+    assert_string_equal(s.row[6].name, "word");
+    assert_string_equal(cell_text(&s.row[3], &s.row[3].cell[1], buf), "4104 B");
     row = sheet_find(&s, "", "a", "wild");
     assert_true(row->cell[0].median == 2000 && row->cell[1].median == 2900);
     assert_true(row->cell[1].noise && !row->cell[0].noise);
@@ -328,7 +383,7 @@ static void sheet(void **state)
     assert_string_equal(cell_text(row, &row->cell[1], buf), "y (varies)");
     row = sheet_find(&s, "disk0", "a", "late");
     assert_string_equal(cell_text(row, &row->cell[0], buf), "-");
-    assert_string_equal(cell_text(row, &row->cell[1], buf), "4096 B");
+    assert_string_equal(cell_text(row, &row->cell[1], buf), "4 KiB");
     sheet_free(&s);
     for (unsigned i = 0; i < ARRAY_SIZE(boot); i++)
         figures_free(&boot[i]);
