@@ -48,7 +48,7 @@ struct seen {
     uint64_t offered[2], accepted[2];
     uint64_t bits[SEEN_SIDES][2]; /* as drivers read and wrote them */
     uint32_t select[SEEN_SIDES];
-    bool looked; /* a driver has read what is offered */
+    bool looked;                  /* a driver has read what is offered */
     bool touched, settled, ready; /* a register was accessed; features are settled; DRIVER_OK */
     uint64_t first_touch, driver_ok;
     unsigned n_steps, config_early;
@@ -71,6 +71,9 @@ void seen_define(struct seen *s, const struct trace_file *f, const struct trace_
                  struct figures *to);
 /* What came of it all. start: what trace times are to be added to, to count from the process's. */
 void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, struct figures *to);
+
+/* Sizes and memory of its queues. */
+void seen_rings(const struct seen *s, struct figures *to);
 
 /* Requests of one device. NULL without memory. */
 struct requests *requests_new(void);

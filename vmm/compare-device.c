@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns the figures of how a driver found and set up a device: identity, features, steps, registers,
- * rings. Refuses to know requests.
+ * Owns the figures of how a driver found and set up a device: identity, features, steps, registers.
+ * Refuses to know rings and requests.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,8 +12,6 @@
 #include "vmm/base/bits.h"
 #include "vmm/compare-collect.h"
 #include "vmm/trace-text.h"
-
-enum { RING_APART = 4096 }; /* areas this far apart are not one piece */
 
 /* ---- identity ---- */
 
@@ -312,46 +310,6 @@ void seen_access(struct seen *s, const struct trace_file *f, const struct trace_
     register_access(s, f, rec);
 }
 
-/* ---- rings ---- */
-
-struct area {
-    uint64_t at, len;
-};
-
-static int by_place(const void *a, const void *b)
-{
-    const struct area *x = (const struct area *)a, *y = (const struct area *)b;
-
-    return (x->at > y->at) - (x->at < y->at);
-}
-
-static void ring(const struct seen *s, unsigned i, struct figures *to)
-{
-    const struct figure_place at = {s->name, "rings", RANK_RINGS};
-    const bool packed = bit_in(s->accepted, VIRTIO_F_RING_PACKED);
-    const uint64_t n = s->queue[i].size;
-    struct area area[] = {{s->queue[i].desc, 16 * n},
-                          {s->queue[i].driver, packed ? 4 : 6 + 2 * n},
-                          {s->queue[i].device, packed ? 4 : 6 + 8 * n}};
-    uint64_t sum = 0, padding = 0;
-    char name[FIGURE_NAME];
-
-    qsort(area, ARRAY_SIZE(area), sizeof(area[0]), by_place);
-    for (unsigned k = 0; k < ARRAY_SIZE(area); k++) {
-        const uint64_t end = k ? area[k - 1].at + area[k - 1].len : area[k].at;
-
-        sum += area[k].len;
-        if (area[k].at > end && area[k].at - end < RING_APART)
-            padding += area[k].at - end;
-    }
-    snprintf(name, sizeof(name), "queue %u size", i);
-    figures_number(to, &at, name, UNIT_COUNT, (double)n);
-    snprintf(name, sizeof(name), "queue %u memory", i);
-    figures_number(to, &at, name, UNIT_BYTES, (double)(sum + padding));
-    snprintf(name, sizeof(name), "queue %u padding in it", i);
-    figures_number(to, &at, name, UNIT_BYTES, (double)padding);
-}
-
 /* ---- all ---- */
 
 static void figures_append(struct figures *to, const struct figures *from)
@@ -392,9 +350,7 @@ void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, st
     if (s->touched)
         features(s, f, to);
     steps(s, start, to);
-    for (unsigned i = 0; i < SEEN_QUEUES; i++)
-        if (s->queue[i].size)
-            ring(s, i, to);
+    seen_rings(s, to);
     if (s->requests && s->touched)
         requests_figures(s->requests, s->name, to);
     figures_append(to, &s->accesses);

@@ -146,7 +146,8 @@ static void old_driver(uint16_t s)
     access_one(s, &config, 0, 0, 4, false);
     access_one(s, &old, 0, 0, 4, false);
     access_value(s, &old, 0, 4, 4, &(uint64_t){1 << 24});
-    TRACE(FEATURES, s, TRACE_NO_QUEUE, 0, 0, true);
+    TRACE(FEATURES, s, TRACE_NO_QUEUE, UINT64_C(1) << 34, 0, true);
+    TRACE(QUEUE, s, 0, 64, 0x30000, 0x31000, 0x31800, 0);
     access_one(s, &config, 0, 4, 4, false);
     TRACE(STATUS, s, TRACE_NO_QUEUE, 3, 7);
 }
@@ -243,7 +244,7 @@ static void features(void **state)
     assert_null(figures_find(&figures, "disk2", "features", "offered"));
     /* what the interface does not show is not offered; what it adds is */
     count_is("disk1", "features", "offered", 2);
-    count_is("disk1", "features", "accepted", 1);
+    count_is("disk1", "features", "accepted", 2);
     assert_string_equal(text("disk1", "features", "blk_size"), "offered");
     assert_string_equal(text("disk1", "features", "notify_on_empty"), "accepted");
     assert_null(figures_find(&figures, "disk1", "features", "version_1"));
@@ -292,6 +293,12 @@ static void rings(void **state)
     count_is("disk0", "rings", "queue 0 padding in it", 0x1240 - 16 * 256 - 6 - 2 * 256);
     count_is("disk0", "rings", "queue 1 memory", 26 * 64 + 12); /* three pieces of their own */
     count_is("disk0", "rings", "queue 1 padding in it", 0);
+    count_is("disk0", "rings", "queue 0 in whole pages", 8192);
+    count_is("disk0", "rings", "queue 1 in whole pages", 3 * 4096);
+    /* a packed one: its parts are neighbours by chance */
+    count_is("disk1", "rings", "queue 0 memory", 64 * 16 + 8);
+    count_is("disk1", "rings", "queue 0 padding in it", 0);
+    count_is("disk1", "rings", "queue 0 in whole pages", 2 * 4096);
 }
 
 static void requests(void **state)
