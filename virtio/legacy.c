@@ -120,6 +120,11 @@ static bool layer_more(struct vq *vq)
     return vq->ring_ops->more(vq);
 }
 
+static void layer_indices(const struct vq *vq, struct vq_indices *at)
+{
+    vq->ring_ops->indices(vq, at);
+}
+
 static const struct vq_ops legacy_layer = {
     .open = layer_open,
     .close = layer_close,
@@ -128,6 +133,7 @@ static const struct vq_ops legacy_layer = {
     .publish = layer_publish,
     .kicks = layer_kicks,
     .more = layer_more,
+    .indices = layer_indices,
 };
 
 /* ---- first use: features, rings, start ---- */

@@ -251,6 +251,16 @@ bool vdev_negotiate(struct vdev *dev)
 
 /* ---- status ---- */
 
+const struct vdev_status vdev_status[] = {
+    {VIRTIO_S_ACKNOWLEDGE, "ACKNOWLEDGE"},
+    {VIRTIO_S_DRIVER, "DRIVER"},
+    {VIRTIO_S_FEATURES_OK, "FEATURES_OK"},
+    {VIRTIO_S_DRIVER_OK, "DRIVER_OK"},
+    {VIRTIO_S_NEEDS_RESET, "NEEDS_RESET"},
+    {VIRTIO_S_FAILED, "FAILED"},
+    {0, NULL},
+};
+
 static void status_set(struct vdev *dev, uint8_t status)
 {
     if (status != dev->status)

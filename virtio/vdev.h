@@ -251,6 +251,13 @@ void vdev_retired(struct vdev *dev);
 /* Reset queue index alone, as with RING_RESET (2.6.1); vq->draining while I/O is in flight. */
 void vdev_queue_reset(struct vdev *dev, unsigned index);
 
+/* The bits of device_status with the specification's names; ends with bit 0. */
+struct vdev_status {
+    uint8_t bit;
+    const char *name;
+};
+extern const struct vdev_status vdev_status[];
+
 /* Name of a feature bit for messages: from the type's table or the reserved ones; never NULL. */
 const char *vdev_feature_name(const struct vdev *dev, unsigned bit, char buf[16]);
 

@@ -297,12 +297,16 @@ static void event_store(struct packed *r, uint16_t flags, struct place at)
     ring_store32(&r->device, 0, htole32(off_wrap | (uint32_t)flags << 16));
 }
 
-static bool packed_more(struct vq *vq)
+static bool slot_is_available(const struct packed *r)
 {
-    const struct packed *r = vq->ring;
     const uint64_t at = slot_at(r->avail.slot) + PVIRTQ_DESC_FLAGS;
 
     return is_available(le16toh(ring_load16(&r->desc, at, memory_order_relaxed)), r->avail.wrap);
+}
+
+static bool packed_more(struct vq *vq)
+{
+    return slot_is_available(vq->ring);
 }
 
 static bool packed_kicks(struct vq *vq, bool on)
@@ -323,6 +327,18 @@ static bool packed_kicks(struct vq *vq, bool on)
     return packed_more(vq);
 }
 
+static void packed_indices(const struct vq *vq, struct vq_indices *at)
+{
+    const struct packed *r = vq->ring;
+
+    at->packed = true;
+    at->avail = r->avail.slot;
+    at->avail_wrap = r->avail.wrap;
+    at->used = r->used.slot;
+    at->used_wrap = r->used.wrap;
+    at->more = r->taken < r->size && slot_is_available(r);
+}
+
 const struct vq_ops vq_packed_ops = {
     .open = packed_open,
     .close = packed_close,
@@ -332,4 +348,5 @@ const struct vq_ops vq_packed_ops = {
     .publish = packed_publish,
     .kicks = packed_kicks,
     .more = packed_more,
+    .indices = packed_indices,
 };

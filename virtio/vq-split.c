@@ -279,6 +279,18 @@ static bool split_any(struct vq *vq)
     return split_more(vq, vq->ring);
 }
 
+static void split_indices(const struct vq *vq, struct vq_indices *at)
+{
+    const struct split *r = vq->ring;
+    const uint16_t idx =
+        order16(r->order, ring_load16(&r->avail, VIRTQ_RING_IDX, memory_order_relaxed));
+
+    at->avail = r->avail_next;
+    at->used = r->used_next;
+    at->driver = idx;
+    at->more = idx != r->avail_next;
+}
+
 const struct vq_ops vq_split_ops = {
     .open = split_open,
     .close = split_close,
@@ -288,4 +300,5 @@ const struct vq_ops vq_split_ops = {
     .publish = split_publish,
     .kicks = split_kicks,
     .more = split_any,
+    .indices = split_indices,
 };

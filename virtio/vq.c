@@ -147,6 +147,14 @@ void vq_disable(struct vq *vq)
             chain_retire(chain);
 }
 
+bool vq_indices(const struct vq *vq, struct vq_indices *at)
+{
+    *at = (struct vq_indices){.more = false};
+    if (vq->ops)
+        vq->ops->indices(vq, at);
+    return vq->ops;
+}
+
 void vq_done(struct vq *vq)
 {
     ring_close(vq);
@@ -368,6 +376,7 @@ struct vq_chain *vq_pop(struct vq *vq)
     if (!chain)
         return NULL;
     vq->stats.chains++;
+    vq->stats.bytes_read += gcur_left(&chain->out);
     if (vq->in_order)
         wait_add(chain);
     return chain;

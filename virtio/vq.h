@@ -51,6 +51,8 @@ struct vq_chain {
     struct iovec *iov;
 };
 
+struct vq_indices;
+
 /* One ring layout, or a layer on top of one. All under the device's lock. */
 struct vq_ops {
     /* Make vq->ring, the layout's own, of vq->set. 0, -EINVAL (address or size), -ENOMEM. */
@@ -63,10 +65,19 @@ struct vq_ops {
     bool (*publish)(struct vq *vq); /* is an interrupt wanted? */
     bool (*kicks)(struct vq *vq, bool on);
     bool (*more)(struct vq *vq); /* is anything available that was not popped? */
+    void (*indices)(const struct vq *vq, struct vq_indices *at);
+};
+
+/* How far a live ring has come. Split: free running indices; packed: slots, and wrap counters. */
+struct vq_indices {
+    bool packed, avail_wrap, used_wrap;
+    uint16_t avail, used; /* the next ones that the device takes, and uses */
+    uint16_t driver;      /* split: the driver's index, as it is in memory now */
+    bool more;            /* something is available that the device has not taken */
 };
 
 struct vq_stats {
-    uint64_t chains, bytes_written, interrupts, suppressed, kicks, drops;
+    uint64_t chains, bytes_read, bytes_written, interrupts, suppressed, kicks, drops;
 };
 
 struct vq {
@@ -146,6 +157,9 @@ void vq_disable(struct vq *vq);
 
 /* Memory can be reached again: what was pushed meanwhile goes to the ring now (P19). */
 void vq_catch_up(struct vq *vq);
+
+/* Where its ring is; false: it has none now. For those who watch: nothing comes of it. */
+bool vq_indices(const struct vq *vq, struct vq_indices *at);
 
 /* Free everything. Nothing in flight. */
 void vq_done(struct vq *vq);

@@ -13,6 +13,7 @@
 #include "devices/blk.h"
 #include "vmm/base/bits.h"
 #include "vmm/machine.h"
+#include "vmm/query-virtio.h"
 
 static struct machine *machine_of(const struct control_call *call)
 {
@@ -89,6 +90,11 @@ static json_t *quit(struct control_call *call)
 }
 
 /* ---- devices ---- */
+
+static json_t *query_devices(struct control_call *call)
+{
+    return query_virtio(machine_parts(machine_of(call)));
+}
 
 static struct part *disk_find(struct control_call *call)
 {
@@ -214,6 +220,7 @@ const struct control_command machine_commands[] = {
     {"query-status", CONTROL_NO_ARGS, query_status},
     {"query-name", CONTROL_NO_ARGS, query_name},
     {"query-version", CONTROL_NO_ARGS, query_version},
+    {"query-virtio", CONTROL_NO_ARGS, query_devices},
     {"stop", CONTROL_NO_ARGS, stop},
     {"cont", CONTROL_NO_ARGS, cont},
     {"system_powerdown", CONTROL_NO_ARGS, system_powerdown},

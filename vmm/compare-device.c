@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "virtio/spec.h"
+#include "virtio/vdev.h"
 #include "vmm/base/bits.h"
 #include "vmm/compare-collect.h"
 #include "vmm/trace-text.h"
@@ -195,19 +195,11 @@ static void step(struct seen *s, const char *name, uint64_t time)
 
 static void status(struct seen *s, const struct trace_rec *rec)
 {
-    static const struct {
-        uint8_t bit;
-        const char *name;
-    } bits[] = {
-        {VIRTIO_S_ACKNOWLEDGE, "ACKNOWLEDGE"}, {VIRTIO_S_DRIVER, "DRIVER"},
-        {VIRTIO_S_FEATURES_OK, "FEATURES_OK"}, {VIRTIO_S_DRIVER_OK, "DRIVER_OK"},
-        {VIRTIO_S_NEEDS_RESET, "NEEDS_RESET"}, {VIRTIO_S_FAILED, "FAILED"},
-    };
     const uint64_t fresh = rec->value[1] & ~rec->value[0];
 
-    for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)
-        if (fresh & bits[i].bit)
-            step(s, bits[i].name, rec->time);
+    for (const struct vdev_status *row = vdev_status; row->bit; row++)
+        if (fresh & row->bit)
+            step(s, row->name, rec->time);
     s->settled |= (fresh & VIRTIO_S_FEATURES_OK) != 0;
     if (!(fresh & VIRTIO_S_DRIVER_OK) || s->ready)
         return;

@@ -203,7 +203,7 @@ static bool json_wanted(int *argc, char **argv)
     return to < before;
 }
 
-static int connect_by_name(const char *name, struct control_client *client, struct err *err)
+int ctl_connect(const char *name, struct control_client *client, struct err *err)
 {
     char path[CONTROL_PATH_MAX];
     int ret = control_path(name, false, path, err);
@@ -226,7 +226,7 @@ static int command_run(const struct ctl_command *c, const char *name, char *cons
         got = c->fill(word, n, args, err);
     if (got < 0)
         goto out;
-    got = connect_by_name(name, &client, err);
+    got = ctl_connect(name, &client, err);
     if (got < 0)
         goto out;
     ret = c->ask ? c->ask(&client, args, err) : control_client_ask(&client, c->execute, args, err);

@@ -17,6 +17,7 @@
 #include "vmm/config.h"
 #include "vmm/ctl.h"
 #include "vmm/machine.h"
+#include "vmm/top.h"
 #include "vmm/trace-diff.h"
 #include "vmm/trace-main.h"
 #include "vmm/trace-run.h"
@@ -48,6 +49,8 @@ static void help_print(FILE *to)
     }
     fputs("\nCommands of vmm ctl:\n", to);
     ctl_help(to);
+    fputs("\nOptions of vmm top:\n", to);
+    opts_help(top_opts, to);
     fputs("\nOptions of vmm trace show:\n", to);
     opts_help(trace_show_opts, to);
     fputs("\nOptions of vmm trace diff:\n", to);
@@ -80,6 +83,8 @@ static void man_print(FILE *to)
     }
     fputs(".SH COMMANDS OF CTL\n", to);
     ctl_man(to);
+    fputs(".SH OPTIONS OF TOP\n", to);
+    opts_man(top_opts, to);
     fputs(".SH OPTIONS OF TRACE SHOW\n", to);
     opts_man(trace_show_opts, to);
     fputs(".SH OPTIONS OF TRACE DIFF\n", to);
@@ -173,6 +178,10 @@ static const struct verb verbs[] = {
      "tell a running machine something; NAME is its --name, or its process number if it has none, "
      "or the path of its --control socket",
      ctl_main},
+    {"top", "NAME [OPTIONS]",
+     "show what a running machine's virtio devices do: driver, features, queues and how busy they "
+     "are, every second until q is pressed",
+     top_main},
     {"trace", "show FILE [OPTIONS] | perfetto FILE OUT | diff A B [OPTIONS] | replay FILE",
      "print what 'vmm run --trace FILE' recorded, in the order in which it happened; turn it "
      "into a file for ui.perfetto.dev and chrome://tracing; print what differs between two of "

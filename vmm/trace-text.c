@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "virtio/spec.h"
+#include "virtio/vdev.h"
 #include "vmm/base/bits.h"
 #include "vmm/bus/pci.h"
 #include "vmm/vcpu.h"
@@ -136,19 +136,11 @@ static void pci_text(uint64_t off, char buf[TRACE_WORD])
 
 static void status_text(uint64_t status, char buf[TRACE_WORD])
 {
-    static const struct {
-        uint8_t bit;
-        const char *name;
-    } bits[] = {
-        {VIRTIO_S_ACKNOWLEDGE, "ACKNOWLEDGE"}, {VIRTIO_S_DRIVER, "DRIVER"},
-        {VIRTIO_S_FEATURES_OK, "FEATURES_OK"}, {VIRTIO_S_DRIVER_OK, "DRIVER_OK"},
-        {VIRTIO_S_NEEDS_RESET, "NEEDS_RESET"}, {VIRTIO_S_FAILED, "FAILED"},
-    };
     unsigned n = 0;
 
-    for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)
-        if (status & bits[i].bit)
-            n += (unsigned)snprintf(buf + n, TRACE_WORD - n, "%s%s", n ? "+" : "", bits[i].name);
+    for (const struct vdev_status *s = vdev_status; s->bit; s++)
+        if (status & s->bit)
+            n += (unsigned)snprintf(buf + n, TRACE_WORD - n, "%s%s", n ? "+" : "", s->name);
     if (!n)
         snprintf(buf, TRACE_WORD, "0x%llx", (unsigned long long)status);
 }
