@@ -91,8 +91,9 @@ struct vq {
     const struct vq_ops *ops;      /* while enabled: the layout's, or a layer on top of it */
     const struct vq_ops *ring_ops; /* the layout's, for the layer */
     void *ring;                    /* the layout's live state */
-    struct vq_chain **slot;        /* by id, made when first needed */
-    uint32_t n_slots;
+    struct vq_chain **slot;        /* those in flight, by id */
+    struct vq_chain **idle;        /* the others, n_idle; no more than entries in all */
+    uint32_t n_slots, n_idle;
     bool any_id;   /* ids need not be below the size; the layout's to say */
     bool in_order; /* buffers are used in the order in which they were made available */
     unsigned in_flight;
@@ -170,11 +171,18 @@ static inline bool vq_live(const struct vq *vq)
     return vq->enabled && !vq->draining;
 }
 
+/* ---- for vq.c ---- */
+
+/* Room for the chains of vq->set.size entries. false: no memory. */
+bool vq_chains_make(struct vq *vq);
+/* Chains, too. */
+void vq_chains_free(struct vq *vq);
+
 /* ---- for ring layouts ---- */
 
 /* The chain for id, marked busy, no pieces; NULL: id is in flight already (D07), or no memory. */
 struct vq_chain *vq_chain_take(struct vq *vq, uint16_t id);
-/* Undo vq_chain_take(): the ring turned out to be broken. */
+/* Undo vq_chain_take(): the ring turned out to be broken, or is done with it. */
 void vq_chain_untake(struct vq_chain *chain);
 /* Append guest memory [addr, addr+len): to out, or to in. false: no memory. */
 bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool write);

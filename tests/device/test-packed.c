@@ -4,6 +4,7 @@
  * inputs in their packed form, over an echo device. What two sides tell each other, and the wrap,
  * is in test-packed-ring.c.
  */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -220,6 +221,33 @@ static void any_id(struct bench *b)
     for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
         comes(&p, 2, ids[i], 1);
     echo_set_hold(b, ECHO_AT_ONCE);
+    plot_recovers(b);
+}
+
+static size_t memory_used(void)
+{
+    const struct mallinfo2 m = mallinfo2();
+
+    return m.uordblks + m.hblkhd;
+}
+
+/* ... and that he uses them all, each once with a long table, costs no more memory than a ring full
+ * of requests does (R04). What is told apart by id takes some, but not the requests. */
+static void any_id_no_growth(struct bench *b)
+{
+    enum { GROWTH = 1 << 20, STEP = 16 };
+    struct plot p = plot_make(b);
+    const unsigned n = p.q->size;
+    size_t before;
+
+    for (unsigned i = 0; i < n; i++)
+        entry(&p, i, p.out, 1, 0, 0);
+    gives(&p, &(struct item){p.table, n * VIRTQ_DESC_BYTES, 0, INDIRECT}, 1, 0, 0);
+    before = memory_used();
+    for (unsigned id = STEP; id <= UINT16_MAX; id += STEP)
+        gives(&p, &(struct item){p.table, n * VIRTQ_DESC_BYTES, (uint16_t)id, INDIRECT}, 1,
+              (uint16_t)id, 0);
+    assert_true(memory_used() < before + GROWTH);
     plot_recovers(b);
 }
 
@@ -465,6 +493,7 @@ int main(void)
         ROW(D07_id_in_flight_twice),    /* 2.1.2-d3 */
         ROW(D07_slots_in_flight_twice), /* 2.8.17-t5 */
         ROW(any_id),                    /* 2.8.6-d1 */
+        TABLE(any_id_no_growth),        /* R04 */
         ROW(D10_D11_D16_not_ram),
         ROW(D13_two_regions),
         ROW(D19_readable_after_writable), /* 2.8.17-t3 */
