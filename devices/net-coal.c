@@ -31,7 +31,7 @@ static void coal_expired(void *arg)
 void net_coal_publish(struct net_coal *c, unsigned frames)
 {
     vq_publish(c->vq);
-    if (!coal_delays(c) || !frames)
+    if (!coal_delays(c) || (!frames && !c->vq->owed))
         return;
     c->count += frames;
     if (c->count >= c->set.packets) {
@@ -42,13 +42,18 @@ void net_coal_publish(struct net_coal *c, unsigned frames)
     }
 }
 
+bool net_coal_ready(struct net_coal *c)
+{
+    if (!c->timer)
+        c->timer = loop_timer_new(c->vq->dev->loop, coal_expired, c);
+    return c->timer;
+}
+
 bool net_coal_set(struct net_coal *c, const struct net_coal_set *set)
 {
     const unsigned count = c->count;
 
-    if (!c->timer)
-        c->timer = loop_timer_new(c->vq->dev->loop, coal_expired, c);
-    if (!c->timer)
+    if (!net_coal_ready(c))
         return false;
     c->set = *set;
     if (!coal_delays(c) || count >= set->packets) {

@@ -144,13 +144,21 @@ static bool run_coal_all(struct ctrl *c)
 {
     const bool tx = c->command == COAL_TX_SET;
     struct net_coal_set set;
+    struct net_coal *coal;
 
     if (!get_coal(&c->args, &set))
         return false;
+    for (unsigned i = tx; i < 2 * c->nd->pairs; i += 2) {
+        coal = net_coal_at(c->nd, i);
+        if (coal && !net_coal_ready(coal))
+            return false; /* 5.1.9.5.10.6-d2 */
+    }
+    for (unsigned i = tx; i < 2 * c->nd->pairs; i += 2) {
+        coal = net_coal_at(c->nd, i);
+        if (coal)
+            net_coal_set(coal, &set);
+    }
     *(tx ? &c->nd->tx_coal : &c->nd->rx_coal) = set;
-    for (unsigned i = 0; i < c->nd->pairs; i++)
-        if (!net_coal_set(tx ? &c->nd->pair[i].tx_coal : &c->nd->pair[i].rx_coal, &set))
-            return false;
     return true;
 }
 

@@ -143,6 +143,7 @@ struct net_pair {
     bool waiting;                /* ... and does */
     unsigned given;              /* frames since the ring was published */
     bool listening, rx_kicks;
+    struct loop_work rx_again; /* more to do than one turn may take, or to look at soon */
     /* Sending. */
     struct vq_chain *sending; /* the network does not take it now */
     uint8_t tx_header[NET_HEADER];
@@ -216,8 +217,10 @@ unsigned net_rss_pair(const struct net_rss *rss, const struct net_hash *hash);
 unsigned net_rss_configure(struct net_rss *rss, struct gcur *args, unsigned pairs);
 bool net_hash_configure(struct net_rss *rss, struct gcur *args);
 
-/* net-coal.c: vq_publish() of so many frames, with the interrupt when the driver wants it */
+/* net-coal.c: vq_publish() of so many frames, with the interrupt when the driver wants it. ready:
+ * false if the next net_coal_set() could not be done. */
 void net_coal_publish(struct net_coal *c, unsigned frames);
+bool net_coal_ready(struct net_coal *c);
 bool net_coal_set(struct net_coal *c, const struct net_coal_set *set);
 void net_coal_reset(struct net_coal *c, const struct net_coal_set *set);
 
@@ -234,16 +237,20 @@ void net_vhost_offer(const struct net_pair *p, struct vfeat *f);
 /* Can the kernel do what this driver expects? */
 bool net_vhost_serves(const struct net_dev *nd);
 int net_vhost_sync(struct net_dev *nd);
+/* The device itself works on the rings from now on, where the kernel stopped. */
+void net_vhost_yield(struct net_dev *nd);
 void net_vhost_rewire(struct vdev *dev);
 void net_vhost_forget(struct net_pair *p, const struct vq *only);
 
 /* net.c */
 bool net_pairs_set(struct net_dev *nd, unsigned n);
-/* Of a live queue that frames go through; else NULL. */
+/* Of a queue that frames go through, NULL of others; of a live one. */
+struct net_coal *net_coal_at(struct net_dev *nd, unsigned index);
 struct net_coal *net_coal_of(struct net_dev *nd, unsigned index);
 
 /* net-rx.c, net-tx.c: the data path. Turns are bounded and may be taken at any time. */
 void net_rx_turn(struct net_pair *p);
+void net_rx_soon(struct net_pair *p);
 void net_rx_stop(struct net_pair *p);
 void net_rx_impatient(void *pair);
 void net_tx_turn(struct net_pair *p);

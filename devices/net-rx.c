@@ -244,10 +244,17 @@ static void rx_give(struct net_pair *p)
     to->given++;
 }
 
+/* Are the buffers that this pair holds free for a frame of another one, or is a part of the frame
+ * that waits there in them? */
+static bool rx_lends(const struct net_pair *p)
+{
+    return !p->frame.len || !p->frame.direct;
+}
+
 /* May more buffers come that it fits in? Those of others are not waited for. */
 static bool rx_may_wait(const struct net_pair *p)
 {
-    return p->frame.to == p && (merges(p) ? p->n_held < NET_RX_QUEUE : !p->n_held);
+    return p->frame.to == p && rx_in_use(p) && (merges(p) ? p->n_held < NET_RX_QUEUE : !p->n_held);
 }
 
 /* true: the frame has gone, to the driver or for good. */
@@ -255,7 +262,8 @@ static bool rx_place(struct net_pair *p)
 {
     struct net_pair *to = p->frame.to;
 
-    if (rx_in_use(to) && rx_gather(to, p->frame.len) && to->held_bytes >= p->frame.len)
+    if (rx_in_use(to) && (to == p || rx_lends(to)) && rx_gather(to, p->frame.len) &&
+        to->held_bytes >= p->frame.len)
         rx_give(p);
     else if (rx_may_wait(p))
         return false; /* N11 */
@@ -270,9 +278,16 @@ static bool rx_place(struct net_pair *p)
 
 /* ---- turns ---- */
 
+/* Steered frames are for other queues, even while its own one is off (5.1.9.5.7.3-d2). */
+static bool rx_fetches(const struct net_pair *p)
+{
+    return rx_in_use(p) || (p->nd->rss.steers && vdev_runs(p->nd->dev) &&
+                            p->index < p->nd->active && !p->nd->vhost_on);
+}
+
 static enum rx_state rx_one(struct net_pair *p)
 {
-    if (!rx_in_use(p))
+    if (!rx_fetches(p))
         return RX_OFF;
     if (!p->frame.len) {
         if (!p->nd->rss.steers && !rx_gather(p, p->expect) && !p->n_held)
@@ -293,7 +308,7 @@ static void rx_listen(struct net_pair *p, bool on)
 /* Doorbells are wanted while buffers are. true: there are some already. */
 static bool rx_kicks(struct net_pair *p, bool on)
 {
-    if (p->rx_kicks == on && !on)
+    if ((p->rx_kicks == on && !on) || !vq_live(net_rx_queue(p)))
         return false;
     p->rx_kicks = on;
     return vq_kicks(net_rx_queue(p), on);
@@ -312,9 +327,13 @@ static void rx_publish_others(struct net_pair *p)
             rx_publish(&p->nd->pair[i]);
 }
 
+void net_rx_soon(struct net_pair *p)
+{
+    loop_post(p->nd->dev->loop, &p->rx_again);
+}
+
 void net_rx_turn(struct net_pair *p)
 {
-    struct vq *vq = net_rx_queue(p);
     enum rx_state state = RX_TAKEN;
 
     for (unsigned done = 0; done < VQ_TURN && state == RX_TAKEN; done++) {
@@ -325,7 +344,7 @@ void net_rx_turn(struct net_pair *p)
     rx_publish(p);
     rx_publish_others(p);
     if (state == RX_TAKEN || (state == RX_STARVED && rx_kicks(p, true))) {
-        loop_post(vq->dev->loop, &vq->again);
+        net_rx_soon(p);
         return;
     }
     rx_listen(p, state == RX_EMPTY);

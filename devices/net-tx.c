@@ -110,7 +110,7 @@ void net_tx_rest(struct net_pair *p)
         return;
     p->nd->net->lost++;
     vq_push(chain, 0);
-    vq_publish(net_tx_queue(p));
+    net_coal_publish(&p->tx_coal, 1);
 }
 
 void net_tx_stop(struct net_pair *p)

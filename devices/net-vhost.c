@@ -233,11 +233,24 @@ static int tap_borrow(struct net_vhost *nv)
     return nv->kind->begin(nv->v, features_agreed(nd->dev), nd->dev->mem);
 }
 
+/* Has the kernel a tap of another pair? */
+static bool others_run(const struct net_vhost *nv)
+{
+    const struct net_dev *nd = nv->p->nd;
+
+    for (unsigned i = 0; i < nd->pairs; i++)
+        if (&nd->pair[i] != nv->p && nd->pair[i].vhost && nd->pair[i].vhost->tap >= 0)
+            return true;
+    return false;
+}
+
+/* Headers are those of the interface, of all its descriptors. */
 static void tap_return(struct net_vhost *nv)
 {
     if (nv->tap < 0 || nv->ring[VHOST_RX].on || nv->ring[VHOST_TX].on)
         return;
-    nv->kind->end(nv->v, nv->tap);
+    if (!others_run(nv))
+        nv->kind->end(nv->v, nv->tap);
     net_lend(nv->p->nd->net, nv->p->index, false);
     nv->tap = -1;
 }
@@ -272,10 +285,29 @@ int net_vhost_sync(struct net_dev *nd)
     for (unsigned i = 0; ret == 0 && i < nd->pairs; i++)
         if (nd->pair[i].vhost)
             ret = pair_sync(nd->pair[i].vhost);
+    if (ret == -ENODEV) { /* H17: there is nothing to lend any more */
+        net_vhost_yield(nd);
+        return 0;
+    }
     if (ret < 0)
         vdev_fail(nd->dev, "2.1.2-d3", "the host's kernel does not take its queues: error %d",
                   -ret); /* H38; comes here again to take back what was given */
     return ret;
+}
+
+void net_vhost_yield(struct net_dev *nd)
+{
+    if (!nd->vhost_on)
+        return;
+    nd->vhost_on = false;
+    net_vhost_sync(nd);
+    for (unsigned i = 0; i < nd->pairs; i++)
+        for (unsigned k = 0; nd->pair[i].vhost && k < VHOST_RINGS; k++) {
+            struct vq *vq = ring_queue(&nd->pair[i].vhost->ring[k]);
+
+            vq_resume(vq, nd->pair[i].vhost->ring[k].base);
+            loop_post(nd->dev->loop, &vq->again);
+        }
 }
 
 static void ring_rewire(struct ring *r)

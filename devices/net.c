@@ -50,8 +50,13 @@ static void front_link(void *arg, bool up)
     vdev_config_changed(nd->dev);
 }
 
+static void front_ended(void *arg)
+{
+    net_vhost_yield((struct net_dev *)arg);
+}
+
 static const struct net_front net_front = {
-    .arrived = front_arrived, .sendable = front_sendable, .link = front_link};
+    .arrived = front_arrived, .sendable = front_sendable, .link = front_link, .ended = front_ended};
 
 void net_announce(struct vdev *dev)
 {
@@ -74,14 +79,21 @@ static bool is_ctrl(const struct net_dev *nd, unsigned index)
     return vdev_has(nd->dev, NET_F_CTRL_VQ) && index == 2 * n;
 }
 
-struct net_coal *net_coal_of(struct net_dev *nd, unsigned index)
+struct net_coal *net_coal_at(struct net_dev *nd, unsigned index)
 {
     struct net_pair *p;
 
-    if (index >= 2 * nd->pairs || is_ctrl(nd, index) || !vq_live(&nd->dev->vq[index]))
+    if (index >= 2 * nd->pairs || is_ctrl(nd, index))
         return NULL;
     p = &nd->pair[index / 2];
     return index % 2 ? &p->tx_coal : &p->rx_coal;
+}
+
+struct net_coal *net_coal_of(struct net_dev *nd, unsigned index)
+{
+    struct net_coal *c = net_coal_at(nd, index);
+
+    return c && vq_live(c->vq) ? c : NULL;
 }
 
 bool net_pairs_set(struct net_dev *nd, unsigned n)
@@ -97,7 +109,7 @@ bool net_pairs_set(struct net_dev *nd, unsigned n)
             net_tx_rest(p);
             continue;
         }
-        loop_post(nd->dev->loop, &net_rx_queue(p)->again);
+        net_rx_soon(p);
         loop_post(nd->dev->loop, &net_tx_queue(p)->again);
     }
     net_vhost_sync(nd);
@@ -106,12 +118,18 @@ bool net_pairs_set(struct net_dev *nd, unsigned n)
 
 /* ---- making and freeing ---- */
 
+static void rx_look(void *arg)
+{
+    net_rx_turn((struct net_pair *)arg);
+}
+
 static int pair_make(struct net_dev *nd, unsigned index)
 {
     struct net_pair *p = &nd->pair[index];
 
     p->nd = nd;
     p->index = index;
+    p->rx_again = (struct loop_work){.fn = rx_look, .arg = p};
     net_rx_stop(p); /* as after one */
     p->bounce = (uint8_t *)malloc(NET_FRAME_MAX);
     p->patience = loop_timer_new(nd->dev->loop, net_rx_impatient, p);
@@ -127,6 +145,7 @@ static void net_close_dev(struct vdev *dev)
 
     for (unsigned i = 0; nd->pair && i < nd->pairs; i++) {
         net_vhost_close(&nd->pair[i]);
+        loop_cancel(dev->loop, &nd->pair[i].rx_again);
         free(nd->pair[i].bounce);
         loop_timer_del(nd->pair[i].patience);
         loop_timer_del(nd->pair[i].rx_coal.timer);
@@ -240,6 +259,8 @@ static void pair_stop(struct net_pair *p, const struct vq *only)
 
     if (!only || only == net_rx_queue(p)) {
         net_rx_stop(p);
+        if (only)
+            net_rx_soon(p); /* what arrives there may be for other queues */
         net_coal_reset(&p->rx_coal, only ? &p->nd->rx_coal : &none); /* 5.1.9.5.10.6-d6 */
     }
     if (!only || only == net_tx_queue(p)) {
@@ -252,6 +273,8 @@ static void net_stop(struct vdev *dev, struct vq *only)
 {
     struct net_dev *nd = net_of(dev);
 
+    if (only && is_ctrl(nd, only->index))
+        return;  /* it holds nothing */
     if (!only) { /* all as after power-on (5.1.9.5.10.6-d9) */
         memcpy(nd->mac, nd->mac_first, NET_MAC);
         nd->announce = false;

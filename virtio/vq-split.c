@@ -274,6 +274,15 @@ static bool split_kicks(struct vq *vq, bool on)
     return split_more(vq, r);
 }
 
+static void split_resume(struct vq *vq, uint16_t base)
+{
+    struct split *r = vq->ring;
+
+    r->avail_next = r->avail_seen = base;
+    r->used_next = r->used_shown =
+        order16(r->order, ring_load16(&r->used, VIRTQ_RING_IDX, memory_order_relaxed));
+}
+
 static bool split_any(struct vq *vq)
 {
     return split_more(vq, vq->ring);
@@ -301,4 +310,5 @@ const struct vq_ops vq_split_ops = {
     .kicks = split_kicks,
     .more = split_any,
     .indices = split_indices,
+    .resume = split_resume,
 };

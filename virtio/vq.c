@@ -253,6 +253,12 @@ void vq_interrupt(struct vq *vq)
     vq->dev->up.queue_interrupt(vq->dev, vq->index);
 }
 
+void vq_resume(struct vq *vq, uint16_t base)
+{
+    if (vq_live(vq) && !vq->in_flight && vq->ring_ops->resume)
+        vq->ring_ops->resume(vq, base);
+}
+
 void vq_publish(struct vq *vq)
 {
     struct vdev *dev = vq->dev;

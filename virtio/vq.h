@@ -66,6 +66,7 @@ struct vq_ops {
     bool (*kicks)(struct vq *vq, bool on);
     bool (*more)(struct vq *vq); /* is anything available that was not popped? */
     void (*indices)(const struct vq *vq, struct vq_indices *at);
+    void (*resume)(struct vq *vq, uint16_t base); /* vq_resume(); NULL: nobody else works on it */
 };
 
 /* How far a live ring has come. Split: free running indices; packed: slots, and wrap counters. */
@@ -127,6 +128,10 @@ void vq_publish(struct vq *vq);
 
 /* Interrupt for what somebody else put into the ring. */
 void vq_interrupt(struct vq *vq);
+
+/* The device itself goes on where somebody else stopped: base is the next entry of the available
+ * ring, the used one says for itself. Nothing is in flight. */
+void vq_resume(struct vq *vq, uint16_t base);
 
 /* Keep interrupts back: the ring is published all the same. Off: the one that is owed goes out. */
 void vq_hold(struct vq *vq, bool on);

@@ -26,7 +26,6 @@ struct tap {
     struct net net;
     char ifname[IFNAMSIZ];
     uint32_t can; /* offloads */
-    bool gone;
     struct net_watch *watch;
     struct tap_queue queue[NET_PAIRS_MAX];
 };

@@ -44,16 +44,30 @@ static void queue_watch(struct tap_queue *q)
 /* For good: descriptors of a deleted interface are errors for ever. */
 static void tap_gone(struct tap *tap)
 {
-    if (tap->gone)
+    if (tap->net.ended)
         return;
-    tap->gone = true;
     for (unsigned i = 0; i < tap->net.pairs; i++) {
         tap->queue[i].attached = false;
         queue_watch(&tap->queue[i]);
     }
     log_msg(LOG_WARN, "%s: the tap device %s is gone; the guest's link is down", tap->net.name,
             tap->ifname);
-    net_link(&tap->net, false);
+    net_end(&tap->net);
+    for (unsigned i = 0; i < tap->net.pairs; i++)
+        if (tap->queue[i].full) {
+            tap->queue[i].full = false;
+            net_sendable(&tap->net, i); /* to hear that it goes nowhere */
+        }
+}
+
+/* The news of its end may be on the way still. */
+static bool tap_alive(struct tap *tap)
+{
+    struct ifreq req;
+
+    if (!tap->net.ended && ioctl(tap->queue[0].fd, TUNGETIFF, &req) < 0 && errno == EBADFD)
+        tap_gone(tap);
+    return !tap->net.ended;
 }
 
 static void queue_ready(void *arg, uint32_t events)
@@ -81,7 +95,7 @@ void tap_watched(void *arg, enum net_watch_state state)
 
     if (state == NET_WATCH_GONE)
         tap_gone(tap);
-    else if (!tap->gone)
+    else if (!tap->net.ended)
         net_link(&tap->net, state == NET_WATCH_UP);
 }
 
@@ -149,9 +163,9 @@ static uint32_t tap_can(const struct net *net)
 
 static int tap_take(struct net *net, uint32_t set)
 {
-    const struct tap *tap = tap_of(net);
+    struct tap *tap = tap_of(net);
 
-    if (tap->gone)
+    if (!tap_alive(tap))
         return 0; /* nothing comes anyway */
     return ioctl(tap->queue[0].fd, TUNSETOFFLOAD, tap_offload_flags(set)) < 0 ? -errno : 0;
 }
@@ -174,12 +188,17 @@ int tap_queue_attach(struct tap_queue *q, bool attach)
 static int tap_use_pairs(struct net *net, unsigned n)
 {
     struct tap *tap = tap_of(net);
+    unsigned old = 0, i;
     int ret = 0;
 
-    if (tap->gone)
+    if (!tap_alive(tap))
         return 0;
-    for (unsigned i = 0; ret == 0 && i < net->pairs; i++)
+    while (old < net->pairs && tap->queue[old].attached)
+        old++;
+    for (i = 0; ret == 0 && i < net->pairs; i++)
         ret = tap_queue_attach(&tap->queue[i], i < n);
+    for (; ret < 0 && i > old; i--) /* nothing may be steered where nobody looks */
+        tap_queue_attach(&tap->queue[i - 1], false);
     return ret;
 }
 
@@ -187,7 +206,7 @@ static int tap_lend(struct net *net, unsigned pair, bool lent)
 {
     struct tap_queue *q = &tap_of(net)->queue[pair];
 
-    if (lent && !q->attached)
+    if (lent && (!tap_alive(q->tap) || !q->attached))
         return -1;
     q->lent = lent;
     queue_watch(q);

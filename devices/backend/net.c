@@ -105,3 +105,13 @@ void net_link(struct net *net, bool up)
     if (net->front)
         net->front->link(net->front_arg, up);
 }
+
+void net_end(struct net *net)
+{
+    if (net->ended)
+        return;
+    net->ended = true;
+    net_link(net, false);
+    if (net->front && net->front->ended)
+        net->front->ended(net->front_arg);
+}

@@ -77,8 +77,8 @@ struct net_ops {
     int (*take)(struct net *net, uint32_t offloads);
     /* Use the first n pairs, n in [1, net->pairs]; NULL: there is one. 0 or -errno. */
     int (*use_pairs)(struct net *net, unsigned n);
-    /* The descriptor of a pair for an accelerator in the kernel, or -1; NULL: none. From then on
-     * until it is called with false the back end leaves it alone. */
+    /* The descriptor of a pair for an accelerator in the kernel, or -1: none, now or ever; NULL:
+     * none. From then on until it is called with false the back end leaves it alone. */
     int (*lend)(struct net *net, unsigned pair, bool lent);
     void (*close)(struct net *net); /* frees net */
 };
@@ -88,6 +88,7 @@ struct net_front {
     void (*arrived)(void *arg, unsigned pair);  /* receive() has something */
     void (*sendable)(void *arg, unsigned pair); /* after -EAGAIN */
     void (*link)(void *arg, bool up);           /* net->up changed */
+    void (*ended)(void *arg); /* net->ended: what was lent is worth nothing. NULL: no matter */
 };
 
 /* Embedded in back ends, which fill the upper part before they hand it out. */
@@ -99,6 +100,7 @@ struct net {
     uint16_t mtu;                  /* that the network asks for, 0: none */
     uint32_t speed;                /* Mbit/s, 0: unknown */
     bool up;                       /* is the link up? */
+    bool ended;                    /* for good: nothing comes or goes any more */
     struct net_dump *dump;         /* sees every frame, closed with the network; NULL: nobody */
     const struct net_front *front; /* NULL: none */
     void *front_arg;
@@ -125,5 +127,7 @@ void net_close(struct net *net);
 void net_arrived(struct net *net, unsigned pair);
 void net_sendable(struct net *net, unsigned pair);
 void net_link(struct net *net, bool up);
+/* The network is gone for good; its link is down. */
+void net_end(struct net *net);
 
 #endif

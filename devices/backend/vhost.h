@@ -41,7 +41,7 @@ struct vhost_kind {
     int (*call)(struct vhost *v, unsigned ring, int fd);
     /* Stop: memory is not touched any more when it returns. The base to go on from, or -errno. */
     int (*detach)(struct vhost *v, unsigned ring);
-    /* Make tap's headers as they were. */
+    /* Make headers of the interface behind tap as they were: when no other pair needs them. */
     void (*end)(struct vhost *v, int tap);
 };
 

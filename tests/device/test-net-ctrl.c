@@ -3,6 +3,9 @@
  * The control queue of the network device: filters, addresses, announcements, pairs, offloads and
  * delayed interrupts; N13 to N20 of the list of hostile inputs.
  */
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "tests/device/net-bench.h"
 
 enum { RX, MAC, VLAN, ANNOUNCE, MQ, OFFLOADS, COAL };
@@ -537,6 +540,111 @@ static void test_coal_queue(struct bench *b)
     net_works(b);
 }
 
+/* Delays are for queues of frames, wherever the control queue is: it answers at once. */
+static void test_coal_not_ctrl(struct bench *b)
+{
+    const uint32_t long_us = 3600u * 1000 * 1000;
+
+    init_without(b, BIT64(F_MQ) | BIT64(F_RSS));
+    assert_int_equal(coal_set(b, 1, 100, long_us), OK);
+    assert_int_equal(coal_set(b, 0, 100, long_us), OK);
+    assert_int_equal(ctrl8(b, RX, PROMISC, 1), OK);
+    queue_reset(b, 2);
+    assert_int_equal(ctrl8(b, RX, PROMISC, 1), OK);
+    assert_int_equal(ctrl8(b, RX, PROMISC, 0), OK);
+}
+
+/* All queues or none (5.1.9.5.10.6-d2). */
+static void test_coal_no_timers(struct bench *b)
+{
+    struct rlimit was, few;
+    int fd[2];
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    for (unsigned i = 0; i < 2; i++)
+        fd[i] = dup(0);
+    for (unsigned i = 0; i < 2; i++)
+        close(fd[i]);
+    few = was;
+    few.rlim_cur = (rlim_t)fd[1] + 1; /* as many as that, for four queues */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(coal_set(b, 1, 7, 8), ERR);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    for (uint16_t q = 0; q < 8; q += 2)
+        assert_true(coal_is(b, q, 0, 0));
+    queue_reset(b, 2);
+    assert_true(coal_is(b, 2, 0, 0));
+    assert_int_equal(coal_set(b, 1, 7, 8), OK);
+    for (uint16_t q = 0; q < 8; q += 2)
+        assert_true(coal_is(b, q, 7, 8));
+}
+
+static void blocked(struct bench *b, bool on)
+{
+    loop_lock(b->loop);
+    fake.blocked = on;
+    if (!on)
+        for (unsigned i = 0; i < fake.net.pairs; i++)
+            net_sendable(&fake.net, i);
+    loop_unlock(b->loop);
+}
+
+static void tx_hold(struct bench *b, unsigned q)
+{
+    const uint32_t len = drv_header(b) + 60;
+    struct chain c = {0};
+
+    chain_out(&c, drv_alloc(&b->d, len, 64), len);
+    memset(drv_mem(&b->d, c.buf[0].addr, len), 0, len);
+    blocked(b, true);
+    dq_add_kick(&b->d.q[q], &c, NULL);
+    machine_settle(b->m);
+}
+
+struct late {
+    struct bench *b;
+    unsigned q;
+};
+
+static bool late_came(void *arg)
+{
+    const struct late *l = (const struct late *)arg;
+
+    return interrupts(l->b, l->q) > 0;
+}
+
+/* 5.1.9.5.10-d1: used without a frame that counts, there is an interrupt after the time all the
+ * same: what was held when the time began, what was of no use, what will not be sent. */
+static void test_coal_owed(struct bench *b)
+{
+    enum { US = 20000 };
+    struct late tx = {b, 3}, rx = {b, 2};
+    struct chain bad = {0};
+
+    assert_int_equal(ctrl_num(b, MQ, 0, 2, 2), OK);
+    assert_int_equal(coal_set(b, 0, 100, US), OK);
+    assert_int_equal(coal_set(b, 1, 100, US), OK);
+    tx_hold(b, tx.q);
+    machine_until(b->m, late_came, &tx, 2 * US / 1000); /* its time goes by */
+    assert_int_equal(interrupts(b, tx.q), 0);
+    blocked(b, false);
+    assert_true(machine_until(b->m, late_came, &tx, WAIT_MS));
+    chain_out(&bad, drv_alloc(&b->d, 64, 64), 64);
+    dq_add_kick(&b->d.q[rx.q], &bad, NULL);
+    assert_true(machine_until(b->m, late_came, &rx, WAIT_MS));
+    bench_init(b);
+    loop_lock(b->loop);
+    b->dev->vq[tx.q].stats.interrupts = 0;
+    loop_unlock(b->loop);
+    assert_int_equal(ctrl_num(b, MQ, 0, 2, 2), OK);
+    assert_int_equal(coal_set(b, 0, 100, US), OK);
+    tx_hold(b, tx.q);
+    machine_until(b->m, late_came, &tx, 2 * US / 1000);
+    assert_int_equal(ctrl_num(b, MQ, 0, 1, 2), OK);
+    assert_true(machine_until(b->m, late_came, &tx, WAIT_MS));
+    blocked(b, false);
+}
+
 static const struct bench_test tests[] = {
     {"modes", test_modes, BENCH_TURNS, NULL},
     {"no-filter", test_no_filter, BENCH_TURNS, NULL},
@@ -552,6 +660,9 @@ static const struct bench_test tests[] = {
     {"offloads", test_offloads, BENCH_TURNS, NULL},
     {"coal", test_coal, BENCH_TURNS | BENCH_MODERN, NULL},
     {"coal-queue", test_coal_queue, BENCH_TURNS | BENCH_MODERN, &four},
+    {"coal-not-ctrl", test_coal_not_ctrl, BENCH_TURNS | BENCH_MODERN, &four},
+    {"coal-no-timers", test_coal_no_timers, BENCH_TURNS | BENCH_MODERN, &four},
+    {"coal-owed", test_coal_owed, BENCH_TURNS | BENCH_MODERN, &four},
 };
 
 int main(void)

@@ -265,6 +265,51 @@ static void test_steer_reset(struct bench *b)
     receive(b, 0, 6, tcp);
 }
 
+/* ... and only it: what arrives where the queue is off is for others all the same. */
+static void test_steer_from_reset(struct bench *b)
+{
+    enum { SELECT = 22, RESET = 58 };
+    const struct rss_words w = {TCPV4, 0, 0, {3}, 4, KEY};
+    uint8_t tcp[FRAME], arp[FRAME];
+
+    frame_make(tcp, &(struct flow){.kind = K_TCP});
+    frame_make(arp, &(struct flow){.kind = K_ARP});
+    assert_int_equal(rss_set(b, &w), OK);
+    modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, SELECT, 2, 0);
+    modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, RESET, 2, 1);
+    machine_settle(b->m);
+    for (unsigned i = 0; i < 3; i++)
+        receive(b, 0, 6, tcp);
+    frame_arrive(b, 0, NULL, arp, FRAME); /* for the one that is off */
+    machine_settle(b->m);
+    assert_int_equal(frames_in(b), 0);
+    assert_int_equal(frames_lost(b), 1);
+    receive(b, 0, 6, tcp);
+    drv_queue(&b->d, 0, 0);
+    receive(b, 0, 0, arp);
+    receive(b, 0, 6, tcp);
+}
+
+/* A frame waits, with a part in buffers already, when steering begins: others keep off them. */
+static void test_steer_over_waiting(struct bench *b)
+{
+    const struct rss_words w = {TCPV4, 0, 0, {0}, 4, KEY};
+    uint8_t tcp[FRAME];
+
+    frame_make(tcp, &(struct flow){.kind = K_TCP});
+    rx_post(b, 0, 1000);
+    frame_arrive_seed(b, 3000, 9);
+    machine_settle(b->m);
+    assert_int_equal(rss_set(b, &w), OK);
+    frame_arrive(b, 1, NULL, tcp, FRAME);
+    machine_settle(b->m);
+    for (unsigned i = 0; i < 3; i++)
+        rx_post(b, 0, 1000);
+    rx_is(b, 3000, 9);
+    assert_int_equal(frames_lost(b), 1);
+    receive(b, 1, 0, tcp);
+}
+
 /* N19: refused whole, and what was set before stays. */
 static void test_bad(struct bench *b)
 {
@@ -306,6 +351,8 @@ static const struct bench_test tests[] = {
     {"short-frames", test_short_frames, BENCH_MODERN, NULL},
     {"steer", test_steer, BENCH_MODERN | BENCH_TURNS, &four},
     {"steer-reset", test_steer_reset, BENCH_MODERN | BENCH_TURNS, &four},
+    {"steer-from-reset", test_steer_from_reset, BENCH_MODERN | BENCH_TURNS, &four},
+    {"steer-over-waiting", test_steer_over_waiting, BENCH_MODERN | BENCH_TURNS, &four},
     {"N19-bad", test_bad, BENCH_MODERN, &four},
 };
 

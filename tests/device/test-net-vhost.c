@@ -341,9 +341,117 @@ static void test_pairs(struct bench *b)
     assert_true(on_both(0) && on_both(1));
     pairs_set(b, 1);
     assert_true(on_both(0) && off_both(1));
+    assert_int_equal(kernel[1].ends, 0); /* headers are the whole interface's */
     pairs_set(b, 2);
     drv_reset(&b->d);
     assert_true(off_both(0) && off_both(1));
+    assert_int_equal(kernel[0].ends + kernel[1].ends, 1);
+}
+
+/* ---- the tap is deleted (H17) ---- */
+
+/* As the kernel uses the next buffer of a ring, and remembers that. */
+static void kernel_uses(struct bench *b, unsigned pair, unsigned ring, unsigned head)
+{
+    struct dq *q = &b->d.q[2 * pair + ring];
+    uint8_t *used = drv_mem(&b->d, q->device, 4 + 8 * q->size);
+    const uint16_t idx = le16_load(used + 2);
+
+    le32_store(used + 4 + 8 * (idx % q->size), head);
+    le32_store(used + 8 + 8 * (idx % q->size), 0);
+    le16_store(used + 2, idx + 1);
+    kernel[pair].base[ring] = idx + 1;
+}
+
+static void net_ends(struct bench *b)
+{
+    loop_lock(b->loop);
+    fake.broken = true;
+    net_end(&fake.net);
+    loop_unlock(b->loop);
+}
+
+/* Frames go nowhere, and their buffers come back. */
+static void sends_nowhere(struct bench *b, unsigned q)
+{
+    const uint8_t frame[60] = {0};
+
+    assert_false(drv_broken(&b->d));
+    tx_frame(b, q, NULL, frame, sizeof(frame));
+    tx_frame(b, q, NULL, frame, sizeof(frame));
+    assert_false(drv_broken(&b->d));
+    assert_int_equal(b->d.ops->config_read(&b->d, 6, 2) & 1, 0);
+}
+
+static void test_gone(struct bench *b)
+{
+    struct dq *q = &b->d.q[TXQ];
+    struct chain c = {0};
+    struct used u;
+
+    chain_out(&c, drv_alloc(&b->d, 100, 64), 100);
+    for (unsigned i = 0; i < 3; i++) {
+        const int head = dq_add(q, &c, NULL);
+
+        q->ops->publish(q);
+        kernel_uses(b, 0, VHOST_TX, (unsigned)head);
+        signal_fd(kernel[0].ring[VHOST_TX].call);
+        assert_true(dq_wait(q, &u, WAIT_MS));
+    }
+    assert_true(dq_add(q, &c, NULL) >= 0); /* one that it did not come to */
+    q->ops->publish(q);
+    net_ends(b);
+    assert_true(off_both(0));
+    assert_true(dq_wait(q, &u, WAIT_MS));
+    sends_nowhere(b, TXQ);
+    for (unsigned i = 0; i < 2; i++) {
+        bench_init(b);
+        assert_true(off_both(0));
+        sends_nowhere(b, TXQ);
+    }
+}
+
+/* Whatever comes after that, and before. */
+static void test_gone_events(struct bench *b)
+{
+    enum { MASTER = 4, SELECT = 22, RESET = 58 };
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (i)
+            net_ends(b);
+        gfunc_command(&b->d.func, 0, MASTER);
+        if (!i)
+            net_ends(b);
+        gfunc_command(&b->d.func, MASTER, 0);
+        sends_nowhere(b, TXQ);
+        modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, SELECT, 2, TXQ);
+        modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, RESET, 2, 1);
+        machine_settle(b->m);
+        drv_queue(&b->d, TXQ, 64);
+        sends_nowhere(b, TXQ);
+        pairs_set(b, 2);
+        sends_nowhere(b, 3);
+        pairs_set(b, 1);
+        sends_nowhere(b, TXQ);
+        loop_lock(b->loop);
+        fake.net.ended = false;
+        loop_unlock(b->loop);
+        bench_init(b);
+        assert_true(on_both(0));
+    }
+}
+
+/* It is gone, and the device has not heard of it when it wants to lend. */
+static void test_gone_unheard(struct bench *b)
+{
+    drv_reset(&b->d);
+    loop_lock(b->loop);
+    fake.net.ended = true;
+    fake.net.up = false;
+    fake.broken = true;
+    loop_unlock(b->loop);
+    bench_init(b);
+    sends_nowhere(b, TXQ);
 }
 
 /* A driver whose numbers the kernel does not read right is served by the device. */
@@ -402,6 +510,9 @@ static const struct bench_test tests[] = {
     {"queue-reset", test_queue_reset, LITTLE | BENCH_MODERN, &one},
     {"H38-failures", test_failures, LITTLE, &one},
     {"pairs", test_pairs, LITTLE, &two},
+    {"H17-gone", test_gone, LITTLE, &one},
+    {"H17-gone-events", test_gone_events, LITTLE | BENCH_MODERN, &two},
+    {"H17-gone-unheard", test_gone_unheard, LITTLE, &one},
     {"without", test_without, BENCH_SPLIT, &one},
     {"withheld", test_withheld, LITTLE, &one},
     {"on-empty", test_on_empty, LITTLE | BENCH_LEGACY, &one},
