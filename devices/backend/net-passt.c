@@ -20,6 +20,7 @@ enum {
     LENGTH = 4,
     FRAME_MIN = 14,
     IN_BYTES = 2 * (LENGTH + NET_FRAME_MAX),
+    FRAME_MAX = 65535, /* that the other side takes */
     RETRY_FIRST_MS = 100,
     RETRY_LAST_MS = 5000,
 };
@@ -31,7 +32,7 @@ struct net_passt {
     struct loop_fd *src;
     uint32_t events;
     struct loop_timer *timer;
-    unsigned retry_ms;
+    unsigned retry_ms;     /* until the next attempt; grows until a frame comes */
     struct loop_work more; /* frames are in the buffer that the socket does not tell of */
     bool listening;
     bool full;          /* send said -EAGAIN */
@@ -75,6 +76,12 @@ static int passt_connect(struct net_passt *p)
     return ret;
 }
 
+static void retry_soon(struct net_passt *p)
+{
+    loop_timer_set(p->timer, p->retry_ms * UINT64_C(1000000));
+    p->retry_ms = (unsigned)min_u64(2 * p->retry_ms, RETRY_LAST_MS);
+}
+
 static void passt_gone(struct net_passt *p, const char *why)
 {
     if (p->fd < 0)
@@ -86,8 +93,7 @@ static void passt_gone(struct net_passt *p, const char *why)
     p->in_at = p->in = p->out_at = p->out = 0;
     log_limited(&p->limit, LOG_WARN, "%s: %s: %s; the guest's link is down until somebody answers",
                 p->net.name, p->path, why);
-    p->retry_ms = RETRY_FIRST_MS;
-    loop_timer_set(p->timer, p->retry_ms * UINT64_C(1000000));
+    retry_soon(p);
     net_link(&p->net, false);
     if (p->full) {
         p->full = false;
@@ -100,12 +106,11 @@ static void retry_due(void *arg)
     struct net_passt *p = (struct net_passt *)arg;
 
     if (passt_connect(p) == 0) {
-        log_msg(LOG_INFO, "%s: %s: connected again", p->net.name, p->path);
+        log_limited(&p->limit, LOG_INFO, "%s: %s: connected again", p->net.name, p->path);
         net_link(&p->net, true);
         return;
     }
-    p->retry_ms = (unsigned)min_u64(2 * p->retry_ms, RETRY_LAST_MS);
-    loop_timer_set(p->timer, p->retry_ms * UINT64_C(1000000));
+    retry_soon(p);
 }
 
 /* ---- to the other side ---- */
@@ -137,7 +142,7 @@ static int passt_send(struct net *net, unsigned pair, const struct iovec *iov, u
     uint8_t header[NET_HEADER];
 
     (void)pair;
-    if (size < NET_HEADER + FRAME_MIN || len > NET_FRAME_MAX)
+    if (size < NET_HEADER + FRAME_MIN || len > FRAME_MAX)
         return -EINVAL;
     net_iov_get(iov, n, 0, header, sizeof(header));
     if ((header[0] & NET_HDR_NEEDS_CSUM) || header[1] != NET_GSO_NONE)
@@ -214,7 +219,8 @@ static int64_t passt_receive(struct net *net, unsigned pair, const struct iovec 
 
     (void)pair;
     if (p->fd < 0 || in_get(p) < 0)
-        return -EAGAIN; /* who is gone will come back */
+        return -EAGAIN;           /* who is gone will come back */
+    p->retry_ms = RETRY_FIRST_MS; /* there is somebody who talks */
     len = in_frame(p) - LENGTH;
     net_iov_put(iov, n, 0, header, sizeof(header));
     net_iov_put(iov, n, sizeof(header), p->in_buffer + p->in_at + LENGTH, len);
@@ -310,6 +316,7 @@ struct net *net_passt_open(const struct net_passt_conf *conf, const char *name, 
         .ops = &passt_ops, .name = name, .loop = loop, .pairs = 1, .mtu = conf->mtu, .up = true};
     p->path = conf->path;
     p->fd = -1;
+    p->retry_ms = RETRY_FIRST_MS;
     p->more = (struct loop_work){.fn = more_run, .arg = p};
     if (passt_start(p, err) < 0) {
         passt_close(&p->net);

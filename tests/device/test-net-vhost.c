@@ -403,6 +403,7 @@ static void test_gone(struct bench *b)
     net_ends(b);
     assert_true(off_both(0));
     assert_true(dq_wait(q, &u, WAIT_MS));
+    assert_int_equal(frames_lost(b), 1); /* and no other */
     sends_nowhere(b, TXQ);
     for (unsigned i = 0; i < 2; i++) {
         bench_init(b);

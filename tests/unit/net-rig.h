@@ -62,7 +62,8 @@ static inline void rig_link(void *arg, bool up)
     ((struct net_rig *)arg)->up = up;
 }
 
-static const struct net_front rig_front = {rig_arrived, rig_sendable, rig_link};
+static const struct net_front rig_front = {
+    .arrived = rig_arrived, .sendable = rig_sendable, .link = rig_link};
 
 static inline void rig_init(struct net_rig *r)
 {

@@ -264,6 +264,44 @@ static void test_bad_lengths(void **state)
     fake_done(&f);
 }
 
+/* Somebody who takes every connection and ends it is not asked again and again: the time between
+ * grows until a frame comes. */
+static void test_hangs_up(void **state)
+{
+    const uint64_t end = clock_ns() + 1000 * UINT64_C(1000000);
+    unsigned taken = 0;
+    struct fake f;
+
+    (void)state;
+    fake_open(&f);
+    close(f.fd);
+    fcntl(f.listener, F_SETFL, O_NONBLOCK);
+    while (clock_ns() < end) {
+        loop_turn(f.r.loop, 5);
+        rig_take(&f.r); /* as the front end does that heard of it */
+        f.fd = accept(f.listener, NULL, NULL);
+        if (f.fd < 0)
+            continue;
+        taken++;
+        close(f.fd);
+    }
+    assert_in_range(taken, 1, 4);
+    fcntl(f.listener, F_SETFL, 0);
+    assert_true(turn_until(&f, true));
+    fake_accept(&f);
+    fake_frame(&f, "stays");
+    turns(&f, 2);
+    assert_true(rig_take(&f.r));
+    close(f.fd);
+    assert_false(rig_take(&f.r));
+    assert_true(turn_until(&f, false));
+    for (unsigned i = 0; i < 60 && !f.r.up; i++)
+        loop_turn(f.r.loop, 5);
+    assert_true(f.r.up); /* soon, as at first */
+    fake_accept(&f);
+    fake_done(&f);
+}
+
 static void test_refused(void **state)
 {
     static uint8_t frame[NET_HEADER + NET_FRAME_MAX + 1];
@@ -277,6 +315,10 @@ static void test_refused(void **state)
     assert_int_equal(net_send(f.r.net, 0, &iov, 1), 0);
     iov.iov_len = sizeof(frame);
     assert_int_equal(net_send(f.r.net, 0, &iov, 1), -EINVAL);
+    iov.iov_len = NET_HEADER + 65536; /* more than passt takes: it would end the connection */
+    assert_int_equal(net_send(f.r.net, 0, &iov, 1), -EINVAL);
+    iov.iov_len--;
+    assert_int_equal(net_send(f.r.net, 0, &iov, 1), 0);
     iov.iov_len = 100;
     frame[1] = NET_GSO_TCPV4;
     assert_int_equal(net_send(f.r.net, 0, &iov, 1), -EINVAL);
@@ -370,15 +412,11 @@ static void test_real(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_ways),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_reconnect),
-        cmocka_unit_test(test_gone_while_full),
-        cmocka_unit_test(test_bad_lengths),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_real),
+        cmocka_unit_test(test_both_ways),       cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_slow_reader),     cmocka_unit_test(test_reconnect),
+        cmocka_unit_test(test_gone_while_full), cmocka_unit_test(test_bad_lengths),
+        cmocka_unit_test(test_hangs_up),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_errors),          cmocka_unit_test(test_real),
     };
     int ret;
 

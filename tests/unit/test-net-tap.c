@@ -11,7 +11,8 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
-#include "devices/backend/net-tap.h"
+#include "devices/backend/net-tap-internal.h"
+#include "vmm/base/bits.h"
 
 enum { HOST = 0x0a090001, GUEST = 0x0a090002 };
 
@@ -52,6 +53,16 @@ static void host_send(unsigned n)
         assert_int_equal(sendto(fd, "x", 1, 0, (const struct sockaddr *)&to, sizeof(to)), 1);
     }
     close(fd);
+}
+
+static struct tap_queue *tap_queue(struct net_rig *r, unsigned pair)
+{
+    return &container_of(r->net, struct tap, net)->queue[pair];
+}
+
+static int tap_fd(struct net_rig *r, unsigned pair)
+{
+    return tap_queue(r, pair)->fd;
 }
 
 static bool turn_until(struct net_rig *r, bool up)
@@ -273,6 +284,49 @@ static void test_deleted(void **state)
     rig_done(&r);
 }
 
+/* ... while the front end waits until it takes more. */
+static void test_deleted_while_full(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
+    uint8_t frame[64] = {0};
+    struct net_rig r;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    tap_queue(&r, 0)->full = true; /* as after -EAGAIN, which the kernel says when it is busy */
+    run("ip link del vt0");
+    assert_true(turn_until(&r, false));
+    assert_int_equal(r.sendables, 1);
+    assert_int_equal(rig_send(&r, frame, sizeof(frame)), -ENODEV);
+    assert_idle(&r);
+    rig_done(&r);
+}
+
+/* ... and nobody has told yet. */
+static void test_deleted_unheard(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 2};
+    struct net_rig r;
+
+    (void)state;
+    if (why_not)
+        skip();
+    for (unsigned i = 0; i < 3; i++) {
+        rig_open(&r, &conf);
+        run("ip link del vt0");
+        if (i == 0)
+            assert_int_equal(net_take(r.net, NET_CSUM), 0);
+        if (i == 1)
+            assert_int_equal(net_use_pairs(r.net, 2), 0);
+        if (i == 2)
+            assert_int_equal(net_lend(r.net, 0, true), -1);
+        assert_true(r.net->ended && !r.up);
+        rig_done(&r);
+    }
+}
+
 static unsigned pair_count(struct net_rig *r, unsigned pair)
 {
     const struct iovec iov = {r->frame, sizeof(r->frame)};
@@ -281,6 +335,33 @@ static unsigned pair_count(struct net_rig *r, unsigned pair)
     while (net_receive(r->net, pair, &iov, 1) > 0)
         n++;
     return n;
+}
+
+/* A queue that cannot be had: those before it are not used either. */
+static void test_queues_partly(void **state)
+{
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 4};
+    struct net_rig r;
+    int null, kept;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    rig_address(&r);
+    null = open("/dev/null", O_RDWR);
+    kept = dup(tap_fd(&r, 3));
+    dup2(null, tap_fd(&r, 3));
+    assert_true(net_use_pairs(r.net, 4) < 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(tap_queue(&r, i)->attached, i < 1);
+    host_send(64);
+    assert_true(pair_count(&r, 0) >= 64);
+    dup2(kept, tap_fd(&r, 3));
+    assert_int_equal(net_use_pairs(r.net, 4), 0);
+    close(kept);
+    close(null);
+    rig_done(&r);
 }
 
 /* Only queues in use get frames, and with several several do. */
@@ -416,11 +497,19 @@ static void network_own(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames),   cmocka_unit_test(test_listen),
-        cmocka_unit_test(test_offloads), cmocka_unit_test(test_left_checksum),
-        cmocka_unit_test(test_down_up),  cmocka_unit_test(test_deleted),
-        cmocka_unit_test(test_queues),   cmocka_unit_test(test_mtu),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_offloads),
+        cmocka_unit_test(test_left_checksum),
+        cmocka_unit_test(test_down_up),
+        cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_deleted_while_full),
+        cmocka_unit_test(test_deleted_unheard),
+        cmocka_unit_test(test_queues),
+        cmocka_unit_test(test_queues_partly),
+        cmocka_unit_test(test_mtu),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_errors),
     };
 
     network_own();
