@@ -26,6 +26,7 @@ enum { CHUNK = 4096, LINE = 60, TURN_MS = 200 };
 
 const char *const boot_end_text[BOOT_ENDS] = {
     [BOOT_TEXT] = "reached the text",
+    [BOOT_OTHER] = "said the other text",
     [BOOT_SELF] = "ended by itself",
     [BOOT_SILENT] = "ended without the text",
     [BOOT_LIMIT] = "did not end within --limit",
@@ -41,7 +42,7 @@ struct child {
     pid_t pid;
     int console, signals;
     bool tty;
-    size_t matched;      /* bytes of the text that the console's last ones are */
+    size_t matched[2];   /* bytes of the texts that the console's last ones are */
     char line[LINE + 1]; /* the console's last one, printable */
     unsigned n_line;
     bool line_over;
@@ -117,19 +118,23 @@ static size_t text_match(const char *text, size_t matched, char ch)
     return 0;
 }
 
-static bool console_take(struct child *c, const char *data, size_t n)
+/* Which of the texts has come: BOOT_ENDS for none. */
+static enum boot_end console_take(struct child *c, const char *data, size_t n)
 {
-    const char *text = c->order->until;
+    const char *const text[] = {c->order->until, c->order->other};
+    static const enum boot_end end[] = {BOOT_TEXT, BOOT_OTHER};
 
     for (size_t i = 0; i < n; i++) {
         line_take(c, data[i]);
-        if (!text)
-            continue;
-        c->matched = text_match(text, c->matched, data[i]);
-        if (!text[c->matched])
-            return true;
+        for (unsigned k = 0; k < ARRAY_SIZE(text); k++) {
+            if (!text[k])
+                continue;
+            c->matched[k] = text_match(text[k], c->matched[k], data[i]);
+            if (!text[k][c->matched[k]])
+                return end[k];
+        }
     }
-    return false;
+    return BOOT_ENDS;
 }
 
 static void progress(const struct child *c)
@@ -141,14 +146,14 @@ static void progress(const struct child *c)
 
 /* ---- watching ---- */
 
-/* What came of the console: 1 the text, 0 something, -1 its end. */
-static int console_read(struct child *c)
+/* What came of the console: a text, BOOT_SELF for its end, or BOOT_ENDS for anything else. */
+static enum boot_end console_read(struct child *c)
 {
     char data[CHUNK];
     const ssize_t n = read(c->console, data, sizeof(data));
 
     if (n <= 0)
-        return n < 0 && errno == EINTR ? 0 : -1;
+        return n < 0 && errno == EINTR ? BOOT_ENDS : BOOT_SELF;
     if (!c->boot->first_output)
         c->boot->first_output = clock_ns() - c->started;
     return console_take(c, data, (size_t)n);
@@ -158,7 +163,7 @@ static enum boot_end child_watch(struct child *c)
 {
     struct pollfd fds[] = {{.fd = c->console, .events = POLLIN},
                            {.fd = c->signals, .events = POLLIN}};
-    int got;
+    enum boot_end got;
 
     while (clock_ns() - c->started < c->order->limit_ns) {
         fds[0].revents = fds[1].revents = 0;
@@ -167,13 +172,13 @@ static enum boot_end child_watch(struct child *c)
         if (fds[1].revents)
             return BOOT_STOPPED;
         progress(c);
-        got = fds[0].revents ? console_read(c) : 0;
-        if (got > 0) {
+        got = fds[0].revents ? console_read(c) : BOOT_ENDS;
+        if (got == BOOT_TEXT || got == BOOT_OTHER)
             c->boot->until = clock_ns() - c->started;
-            return BOOT_TEXT;
-        }
-        if (got < 0)
-            return c->order->until ? BOOT_SILENT : BOOT_SELF;
+        if (got == BOOT_SELF && c->order->until)
+            return BOOT_SILENT;
+        if (got != BOOT_ENDS)
+            return got;
     }
     return BOOT_LIMIT;
 }
@@ -201,7 +206,7 @@ static int child_reap(const struct child *c, bool ask)
 
 static enum boot_end end_of(enum boot_end watched, int status)
 {
-    const bool asked = watched == BOOT_TEXT || watched == BOOT_LIMIT || watched == BOOT_STOPPED;
+    const bool asked = watched != BOOT_SELF && watched != BOOT_SILENT;
 
     if (asked)
         return watched;
@@ -228,8 +233,11 @@ int compare_boot(const struct boot_order *order, enum boot_end *end, struct coll
         boot->end = clock_ns() - c.started;
         *end = end_of(watched, child_reap(&c, watched != BOOT_SELF && watched != BOOT_SILENT));
         close(c.console);
-        fprintf(stderr, "%s%s %6.1f s  %s\n", c.tty ? "\r\033[K" : "", order->label,
-                (double)boot->end / 1e9, boot_end_text[*end]);
+        if (c.tty)
+            fputs("\r\033[K", stderr);
+        if (!order->silent)
+            fprintf(stderr, "%s %6.1f s  %s\n", order->label, (double)boot->end / 1e9,
+                    boot_end_text[*end]);
     }
     if (c.signals >= 0)
         close(c.signals);

@@ -11,6 +11,7 @@
 
 enum boot_end {
     BOOT_TEXT,    /* the console said it */
+    BOOT_OTHER,   /* ... or the other one */
     BOOT_SELF,    /* the guest ended by itself, without a text to wait for */
     BOOT_SILENT,  /* ... before the text came */
     BOOT_LIMIT,   /* it took too long */
@@ -26,9 +27,11 @@ extern const char *const boot_end_text[BOOT_ENDS];
 struct boot_order {
     char *const *argv; /* argv[0] is "vmm", ends with NULL */
     const char *until; /* NULL: the guest's end */
+    const char *other; /* ends the boot, too; NULL: none */
     uint64_t limit_ns;
     const char *errors; /* file that takes its standard error */
     const char *label;  /* for the progress line */
+    bool silent;        /* no line when it is over */
 };
 
 /*

@@ -6,31 +6,28 @@
 #include "vmm/compare.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "vmm/base/bits.h"
 #include "vmm/compare-run.h"
 #include "vmm/compare-table.h"
+#include "vmm/compare-work.h"
 #include "vmm/config-compare.h"
 #include "vmm/config.h"
 
-enum { STATUS_FAILED = 1, STATUS_COLUMN = 2, ADDED = 14, LABEL = 64 };
+enum { STATUS_FAILED = 1, STATUS_COLUMN = 2, LABEL = 64 };
 
 enum { OUT_JSON, OUT_HTML, OUTS };
 
 struct compare {
     struct compare_opts opts;
-    char **run; /* words for vmm run */
-    int n_run;
+    struct compare_work work;
     struct figures *boot; /* of column * runs + run */
-    char dir[PATH_MAX], trace[PATH_MAX], trace_words[PATH_MAX], errors[PATH_MAX];
     char command[512];
-    char *append;    /* for the guest's command line; NULL: what is in run */
+    char *append;    /* of work */
     FILE *out[OUTS]; /* NULL: not asked for */
 };
 
@@ -50,13 +47,11 @@ static int append_make(struct compare *c, const char *append, struct err *err)
 }
 
 /* What only the options of the machine tell. */
-static int machine_check(struct compare *c, struct err *err)
+static int machine_look(struct compare *c, struct err *err)
 {
     struct config config;
-    int ret = config_parse(&config, c->n_run + 1, c->run - 1, err);
+    int ret = compare_work_config(&c->work, "compare", &config, err);
 
-    if (ret == 0 && config.console_to.kind != CONFIG_TTY)
-        ret = err_set(err, EINVAL, "--console to=: compare has to see the console; leave it out");
     if (ret == 0)
         ret = append_make(c, config.append, err);
     if (ret == 0 && config_compare_devices(&c->opts, &config))
@@ -74,49 +69,6 @@ static void command_make(struct compare *c, int argc, char **argv)
     for (int i = 0; i < argc && n < sizeof(c->command); i++)
         n += (size_t)snprintf(c->command + n, sizeof(c->command) - n,
                               strpbrk(argv[i], " \t'\"") ? " \"%s\"" : " %s", argv[i]);
-}
-
-static int path_join(char out[PATH_MAX], const char *dir, const char *name, struct err *err)
-{
-    if (snprintf(out, PATH_MAX, "%s%s", dir, name) >= PATH_MAX)
-        return err_set(err, ENAMETOOLONG, "TMPDIR %.60s... is too long", dir);
-    return 0;
-}
-
-static int dir_make(struct compare *c, struct err *err)
-{
-    const char *tmp = getenv("TMPDIR");
-    char dir[PATH_MAX];
-    int fd;
-
-    tmp = tmp && *tmp ? tmp : "/tmp";
-    /* commas are doubled behind --trace; names made here have none, folders may */
-    if (strchr(tmp, ','))
-        return err_set(err, EINVAL, "TMPDIR %s: no commas", tmp);
-    if (path_join(dir, tmp, "/vmm-compare.XXXXXX", err) < 0 ||
-        path_join(c->trace, dir, "/trace", err) < 0 ||
-        path_join(c->trace_words, dir, "/trace,exits", err) < 0)
-        return -ENAMETOOLONG;
-    if (!mkdtemp(dir))
-        return err_errno(err, errno, "a folder for traces, %s", tmp);
-    path_join(c->dir, dir, "", err);
-    path_join(c->trace, dir, "/trace", err);
-    path_join(c->trace_words, dir, "/trace,exits", err);
-    path_join(c->errors, dir, "/errors", err);
-    fd = open(c->errors, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(err, errno, "%s", c->errors);
-    close(fd);
-    return 0;
-}
-
-static void dir_remove(const struct compare *c)
-{
-    if (!c->dir[0])
-        return;
-    unlink(c->trace);
-    unlink(c->errors);
-    rmdir(c->dir);
 }
 
 static int out_open(FILE **out, const char *path, struct err *err)
@@ -143,101 +95,42 @@ static void outs_close(const struct compare *c)
 
 /* ---- boots ---- */
 
-static bool run_has(const struct compare *c, const char *word)
-{
-    for (int i = 0; i < c->n_run; i++)
-        if (strcmp(c->run[i], word) == 0)
-            return true;
-    return false;
-}
-
-/* Words of run that an option takes at i; 0: it is another one. */
-static int run_takes(const struct compare *c, int i, const char *option)
-{
-    const size_t len = strlen(option);
-
-    if (strncmp(c->run[i], option, len) != 0)
-        return 0;
-    return c->run[i][len] == '=' ? 1 : (c->run[i][len] ? 0 : 2);
-}
-
-static void word_add(char **argv, unsigned *n, const char *word)
-{
-    argv[(*n)++] = (char *)(uintptr_t)word;
-}
-
-static char **words_make(const struct compare *c, const char *interface)
-{
-    const char *pairs[][2] = {{"--control", "off"},
-                              {"--trace", c->trace_words},
-                              {"--interface", interface},
-                              {"--append", c->append}};
-    char **argv = calloc((size_t)c->n_run + ADDED, sizeof(*argv));
-    unsigned n = 0;
-
-    if (!argv)
-        return NULL;
-    word_add(argv, &n, "vmm");
-    word_add(argv, &n, "run");
-    for (int i = 0; i < c->n_run; i++) {
-        const int takes = c->append ? run_takes(c, i, "--append") : 0;
-
-        if (!takes)
-            word_add(argv, &n, c->run[i]);
-        i += takes > 1;
-    }
-    if (!run_has(c, "--snapshot"))
-        word_add(argv, &n, "--snapshot");
-    if (!c->opts.until && !run_has(c, "--no-reboot"))
-        word_add(argv, &n, "--no-reboot"); /* a restart would be no end */
-    for (unsigned i = 0; i < ARRAY_SIZE(pairs); i++)
-        if (pairs[i][1]) {
-            word_add(argv, &n, pairs[i][0]);
-            word_add(argv, &n, pairs[i][1]);
-        }
-    return argv;
-}
-
-/* What the machine said, for those whose machine did not do what it should. */
-static void errors_show(const struct compare *c)
-{
-    FILE *f = fopen(c->errors, "re");
-    char line[400];
-
-    while (f && fgets(line, sizeof(line), f))
-        fprintf(stderr, "  %s", line);
-    if (f)
-        fclose(f);
-}
-
 static int figures_take(struct compare *c, const struct collect_boot *boot, struct figures *to,
                         struct err *err)
 {
-    struct trace_file *f = trace_file_open(c->trace, err);
+    struct trace_file *f = trace_file_open(c->work.trace, err);
 
     if (!f)
         return -EIO;
     compare_collect(f, boot, to);
     trace_file_close(f);
-    return to->failed ? err_errno(err, ENOMEM, "figures of %s", c->trace) : 0;
+    return to->failed ? err_errno(err, ENOMEM, "figures of %s", c->work.trace) : 0;
 }
 
 /* 0, STATUS_COLUMN (told), or -errno with err filled. */
 static int boot_one(struct compare *c, unsigned column, unsigned run, struct err *err)
 {
     const char *name = c->opts.by_device ? "all devices" : c->opts.column[column];
-    char **argv = words_make(c, c->opts.by_device ? NULL : name), label[LABEL];
-    const struct boot_order order = {argv, c->opts.until, c->opts.limit_ns, c->errors, label};
+    char trace[PATH_MAX + 8], label[LABEL];
+    const char *const added[] = {"--trace", trace, c->opts.by_device ? NULL : "--interface", name,
+                                 NULL};
+    struct boot_order order = {.until = c->opts.until,
+                               .limit_ns = c->opts.limit_ns,
+                               .errors = c->work.errors,
+                               .label = label};
     struct collect_boot boot;
     enum boot_end end;
+    char **argv;
     int ret;
 
+    snprintf(trace, sizeof(trace), "%s,exits", c->work.trace);
+    argv = compare_work_words(&c->work, added, err);
     if (!argv)
-        return err_errno(err, ENOMEM, "options");
+        return -ENOMEM;
+    order.argv = argv;
     snprintf(label, sizeof(label), "vmm compare: %-12s boot %u of %u:", name, run + 1,
              c->opts.runs);
-    unlink(c->trace);
-    truncate(c->errors, 0);
+    compare_work_clear(&c->work);
     ret = compare_boot(&order, &end, &boot, err);
     free(argv);
     if (ret < 0)
@@ -245,7 +138,7 @@ static int boot_one(struct compare *c, unsigned column, unsigned run, struct err
     if (end == BOOT_STOPPED)
         return err_set(err, EINTR, "stopped");
     if (end != BOOT_TEXT && end != BOOT_SELF)
-        errors_show(c);
+        compare_work_errors(&c->work);
     if (end == BOOT_REFUSED)
         return err_set(err, EINVAL, "column %s: the machine could not start", name);
     ret = figures_take(c, &boot, &c->boot[column * c->opts.runs + run], err);
@@ -368,15 +261,18 @@ int compare_main(int argc, char **argv)
     if (ret < 0)
         goto out;
     words[0] = argv[0];
-    c->run = words + 1;
-    ret = config_compare_parse(&c->opts, argc, argv, c->run, &c->n_run, &err);
+    c->work.run = words + 1;
+    ret = config_compare_parse(&c->opts, argc, argv, c->work.run, &c->work.n_run, &err);
     if (ret == 0)
-        ret = machine_check(c, &err);
+        ret = machine_look(c, &err);
     if (ret < 0)
         goto out;
+    c->work.append = c->append;
+    c->work.to_end = !c->opts.until;
     command_make(c, argc, argv);
     c->boot = calloc((size_t)c->opts.n_columns * c->opts.runs, sizeof(*c->boot));
-    ret = c->boot ? dir_make(c, &err) : err_errno(&err, ENOMEM, "figures");
+    ret =
+        c->boot ? compare_work_make(&c->work, "compare", &err) : err_errno(&err, ENOMEM, "figures");
     if (ret == 0)
         ret = outs_open(c, &err);
     if (ret == 0)
@@ -387,7 +283,7 @@ int compare_main(int argc, char **argv)
         figures_free(&c->boot[i]);
     free(c->boot);
     outs_close(c);
-    dir_remove(c);
+    compare_work_remove(&c->work);
 out:
     if (ret < 0)
         log_msg(LOG_ERROR, "%s", err.text);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns the options of `vmm compare`, and tells them from those of `vmm run`. Refuses to know what a
- * machine is.
+ * Owns the options of `vmm compare`. Refuses to know what a machine is.
  */
 #include "vmm/config-compare.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "virtio/interfaces.h"
 #include "vmm/base/bits.h"
+#include "vmm/config-split.h"
 #include "vmm/config.h"
 #include "vmm/trace-show.h"
 
@@ -189,67 +188,22 @@ bool config_compare_devices(struct compare_opts *o, const struct config *config)
     return o->by_device;
 }
 
-/* ---- whose option is it? ---- */
-
-static bool opt_is(const struct opt *opt, const char *word)
-{
-    const size_t len = strlen(opt->name);
-
-    return strncmp(opt->name, word, len) == 0 && (word[len] == '\0' || word[len] == '=');
-}
-
-static const struct opt *opt_find(const struct opt *table, const char *word)
-{
-    for (; table->name; table++)
-        if (opt_is(table, word))
-            return table;
-    return NULL;
-}
-
 /* The columns are the machine's settings here, and the trace is compare's own. */
-static const struct {
-    const char *name, *why;
-} refused[] = {
+static const struct config_refused refused[] = {
     {"--trace", "compare records traces itself"},
     {"--interface", "give --as WORD,WORD instead"},
     {"--modern-only", "give --as modern instead"},
     {"--control", "these machines have no control sockets"},
+    {NULL, NULL},
 };
-
-static int word_refused(const char *word, struct err *err)
-{
-    for (unsigned i = 0; i < ARRAY_SIZE(refused); i++)
-        if (opt_is(&(struct opt){.name = refused[i].name}, word))
-            return err_set(err, EINVAL, "%s: %s", refused[i].name, refused[i].why);
-    return 0;
-}
 
 int config_compare_parse(struct compare_opts *opts, int argc, char **argv, char **run, int *n_run,
                          struct err *err)
 {
-    char **own = calloc((size_t)argc + 1, sizeof(*own));
-    int n_own = 1, ret = 0;
+    int ret;
 
     *opts = (struct compare_opts){.runs = 1, .limit_ns = LIMIT_DEFAULT_NS};
-    *n_run = 0;
-    if (!own)
-        return err_errno(err, ENOMEM, "options");
-    own[0] = argv[0];
-    for (int i = 1; i < argc; i++) {
-        const struct opt *mine = opt_find(config_compare_opts, argv[i]);
-        const struct opt *theirs = opt_find(config_run_opts, argv[i]);
-        const struct opt *opt = mine ? mine : theirs;
-        const bool two = opt && opt->arg && !strchr(argv[i], '=') && i + 1 < argc;
-
-        if (!mine && (ret = word_refused(argv[i], err)) < 0)
-            break;
-        for (int last = i + two; i <= last; i++)
-            *(mine ? &own[n_own++] : &run[(*n_run)++]) = argv[i];
-        i--;
-    }
-    if (ret == 0)
-        ret = opts_parse(config_compare_opts, n_own, own, opts, NULL, err);
-    free(own);
+    ret = config_split(config_compare_opts, refused, opts, argc, argv, run, n_run, err);
     if (ret == 0 && !opts->n_columns)
         ret = columns_set(opts, interfaces_all, err);
     return ret;

@@ -11,8 +11,10 @@
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
 #include "vmm/base/trace.h"
+#include "vmm/bisect.h"
 #include "vmm/bootfiles.h"
 #include "vmm/compare.h"
+#include "vmm/config-bisect.h"
 #include "vmm/config-compare.h"
 #include "vmm/config.h"
 #include "vmm/ctl.h"
@@ -57,6 +59,8 @@ static void help_print(FILE *to)
     opts_help(trace_diff_opts, to);
     fputs("\nOptions of vmm compare:\n", to);
     opts_help(config_compare_opts, to);
+    fputs("\nOptions of vmm bisect:\n", to);
+    opts_help(config_bisect_opts, to);
     fputs(
         "\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
         "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
@@ -91,6 +95,8 @@ static void man_print(FILE *to)
     opts_man(trace_diff_opts, to);
     fputs(".SH OPTIONS OF COMPARE\n", to);
     opts_man(config_compare_opts, to);
+    fputs(".SH OPTIONS OF BISECT\n", to);
+    opts_man(config_bisect_opts, to);
     fputs(".SH KEYS\nOn a terminal, Ctrl\\-A x ends the machine, Ctrl\\-A p presses its power "
           "button, Ctrl\\-A h lists the keys, Ctrl\\-A Ctrl\\-A sends the character itself.\n"
           ".SH SIGNALS\nSIGUSR1 presses the power button. SIGTERM, SIGINT and SIGHUP end the "
@@ -192,6 +198,13 @@ static const struct verb verbs[] = {
      "boot the same guest once per interface, with writes thrown away, and print side by side what "
      "its drivers did",
      compare_main},
+    {"bisect", "--good TEXT [--bad TEXT] [OPTIONS] [OPTIONS OF RUN]",
+     "boot the same guest again and again, with writes thrown away and fewer virtio features each "
+     "time, and find the smallest set of them (the interface is one) that has to be withheld for "
+     "the guest to be well; prints it as the options to use, and which features it takes for the "
+     "fault to show (exit status 3: it is good as it is, or features do not matter; 4: outcomes "
+     "vary from boot to boot)",
+     bisect_main},
     {"version", "", "print the version", verb_version},
     {"help", "[--man]", "print this, or the source of the manual page", verb_help},
     {NULL, NULL, NULL, NULL},

@@ -75,7 +75,7 @@ void log_set_raw(bool raw)
 /* One write() per line, so that lines of several threads do not mix. */
 static void line_write(const char *text)
 {
-    char line[720];
+    char line[1400];
     int n = snprintf(line, sizeof(line) - 2, "vmm%s%s: %s", log_name ? " " : "",
                      log_name ? log_name : "", text);
     size_t len = n < 0 ? 0 : min_u64((uint64_t)n, sizeof(line) - 3);
@@ -93,7 +93,7 @@ static void line_write(const char *text)
 void log_msg(enum log_level level, const char *fmt, ...)
 {
     va_list ap;
-    char text[600];
+    char text[sizeof(((struct err *)NULL)->text)];
 
     if ((int)level > atomic_load(&log_level))
         return;
