@@ -71,6 +71,7 @@ TEST_SRC := $(filter-out tests/unit/test-net-slirp.c,$(TEST_SRC))
 endif
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 TESTS   := $(TEST_SRC:tests/%.c=$(B)/tests/%)
+PROVE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/prove/*.c)))
 NATIVE_SRC := $(sort $(wildcard tests/bench/*.c))
 NATIVE_OBJ := $(NATIVE_SRC:%.c=$(B)/obj/%.o)
 
@@ -82,7 +83,7 @@ Q := @
 say = @printf '  %-8s%s\n'
 endif
 
-.PHONY: all run check tests style install clean help packages packages-again objects test-programs bench bench-native libraries FORCE
+.PHONY: all run check prove tests style install clean help packages packages-again objects test-programs bench bench-native libraries FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -96,6 +97,7 @@ help:
 	@echo 'make run        boot Debian from its disk image (the image is made first, once)'
 	@echo 'make check      all tests; installs what they need, uses the lab where KVM is not hardware KVM'
 	@echo 'make tests      unit and device tests only'
+	@echo 'make prove      the ring walkers with every content of guest memory within bounds, then with bounds broken'
 	@echo 'make bench      vmm and QEMU side by side; writes build/bench/report.html'
 	@echo 'make bench-native  ns per request through the rings, without KVM'
 	@echo 'make style      the laws of the tree'
@@ -165,7 +167,17 @@ check:
 	@$(MAKE) --no-print-directory packages-again
 	@tests/check all $(B) SAN='$(SAN)' LEGACY='$(LEGACY)' CC='$(CC)'
 
+# ---- proof ----
+prove:
+	@tests/need build
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/prove
+	@tests/prove/run $(B)
+
 # ---- measuring ----
+$(B)/prove: $(PROVE_OBJ) $(B)/libvmm.a
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,--wrap=vq_chain_add -o $@ $^ $(LDLIBS)
+
 bench-native:
 	@tests/need build check
 	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/bench/native
@@ -194,4 +206,4 @@ install: all
 clean:
 	rm -rf build/obj build/san-* build/nolegacy build/clang build/tests build/bench/native build/libvmm.a build/vmm build/vmm.1 build/flags
 
--include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(NATIVE_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(NATIVE_OBJ:.o=.d) $(PROVE_OBJ:.o=.d)
