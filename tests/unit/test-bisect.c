@@ -34,7 +34,7 @@ static const struct {
     {32, "version_1", true}, {34, "ring_packed", true},   {40, "ring_reset", true},
 };
 
-static const struct reg rows[] = {{.off = 0, .size = 4, .name = "device_feature"}};
+static const struct reg rows[] = {{.off = 0, .size = 4, .name = "device_status"}};
 static const struct regs common = {.name = "common", .row = rows, .n = 1, .size = 4};
 
 static void record(const struct config *config)
