@@ -34,8 +34,10 @@ struct chart {
 static const struct chart charts[] = {
     {"time", "time from the start of the process", UNIT_NS, false, NULL},
     {"exits to vmm", "exits of the processors to vmm", UNIT_COUNT, false, NULL},
+    {"exits, as KVM counts", "exits of the processors, as KVM counts", UNIT_COUNT, false, NULL},
     {"driver", "driver's steps after the first touch", UNIT_NS, true, "first touch"},
     {"accesses", "register accesses by interface", UNIT_COUNT, true, NULL},
+    {"rings", "memory of rings", UNIT_BYTES, true, NULL},
     {"requests", "cost of a request", UNIT_RATIO, true, NULL},
     {"requests", "latency of a request, from taken to given back", UNIT_NS, true, NULL},
 };
@@ -167,17 +169,34 @@ static void charts_print(const struct sheet *sheet, FILE *to)
 
 /* ---- all figures ---- */
 
+/* As far as anybody can tell. */
+static bool cell_same(const struct row *row, const struct cell *cell)
+{
+    char a[FIGURE_TEXT], b[FIGURE_TEXT];
+
+    return cell->noise || strcmp(cell_text(row, &row->cell[0], a), cell_text(row, cell, b)) == 0;
+}
+
+static bool row_same(const struct sheet *sheet, const struct row *row)
+{
+    for (unsigned c = 1; c < sheet->n_columns; c++)
+        if (!cell_same(row, &row->cell[c]))
+            return false;
+    return sheet->n_columns > 1;
+}
+
 static void row_print(const struct sheet *sheet, const struct row *row, FILE *to)
 {
     char buf[FIGURE_TEXT], low[FIGURE_TEXT], high[FIGURE_TEXT];
 
-    fputs("<tr><td>", to);
+    fprintf(to, "<tr%s><td>", row_same(sheet, row) ? " class='same'" : "");
     text_print(row->name, to);
     fputs("</td>", to);
     for (unsigned c = 0; c < sheet->n_columns; c++) {
         const struct cell *cell = &row->cell[c];
 
-        fprintf(to, "<td class='%s'", cell->noise ? "n noise" : "n");
+        fprintf(to, "<td class='n%s%s'", cell->noise ? " noise" : "",
+                cell_same(row, cell) ? "" : " other");
         if (cell->n > 1 && row->unit != UNIT_WORDS)
             fprintf(to, " title='%s to %s'", number_text(row->unit, cell->min, low),
                     number_text(row->unit, cell->max, high));
@@ -190,6 +209,11 @@ static void row_print(const struct sheet *sheet, const struct row *row, FILE *to
 
 static void figures_print(const struct sheet *sheet, FILE *to)
 {
+    if (sheet->n_columns > 1)
+        fputs(
+            "<input type='checkbox' id='only'><label for='only'> only what differs from the first "
+            "column</label>\n",
+            to);
     fputs("<table><thead><tr><th></th>", to);
     for (unsigned c = 0; c < sheet->n_columns; c++) {
         fputs("<th class='n'>", to);
@@ -231,7 +255,7 @@ static const char style[] =
     "td{border-top:1px solid #eee}.n{text-align:right;font-variant-numeric:tabular-nums}"
     "tr.d th{padding-top:1.6em}tr.s th{padding-top:.8em}"
     "thead th{position:sticky;top:0;background:#fff;border-bottom:2px solid #222}"
-    ".noise{color:#888}";
+    ".noise{color:#888}.other{font-weight:600}#only:checked~table tr.same{display:none}";
 
 static void head_print(const struct sheet *sheet, const struct compare_about *about, FILE *to)
 {

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FIGURE_DEVICE = 32, FIGURE_SECTION = 32, FIGURE_NAME = 64, FIGURE_TEXT = 128 };
+enum { FIGURE_DEVICE = 32, FIGURE_SECTION = 32, FIGURE_NAME = 200, FIGURE_TEXT = 128 };
 
 enum figure_unit { UNIT_WORDS, UNIT_COUNT, UNIT_BYTES, UNIT_NS, UNIT_RATIO, FIGURE_UNITS };
 

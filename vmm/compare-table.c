@@ -8,7 +8,7 @@
 
 #include "vmm/base/bits.h"
 
-enum { INDENT = 4, GAP = 2, COLUMN_MIN = 12 };
+enum { INDENT = 4, GAP = 2, COLUMN_MIN = 12, NAME_WIDTH = 38, LINE = 90 };
 
 struct widths {
     int name, column[8];
@@ -32,11 +32,36 @@ static struct widths widths_of(const struct sheet *sheet)
     for (size_t r = 0; r < sheet->n; r++) {
         const struct row *row = &sheet->row[r];
 
-        widen(&w.name, INDENT + strlen(row->name));
+        if (strlen(row->name) <= NAME_WIDTH)
+            widen(&w.name, INDENT + strlen(row->name));
         for (unsigned c = 0; c < sheet->n_columns; c++)
             widen(&w.column[c], strlen(cell_text(row, &row->cell[c], buf)) + row->cell[c].noise);
     }
     return w;
+}
+
+/* Bytes of text that go into one line, blanks at its end too. */
+static int line_bytes(const char *text)
+{
+    size_t len = strlen(text);
+
+    if (len <= LINE)
+        return (int)len;
+    for (len = LINE; len > 1 && text[len - 1] != ' ';)
+        len--;
+    return len > 1 ? (int)len : LINE;
+}
+
+/* One that is too long for its column has lines of its own above the cells. */
+static void name_print(const struct widths *w, const char *name, FILE *to)
+{
+    if (strlen(name) <= NAME_WIDTH) {
+        fprintf(to, "%*s%-*s", INDENT, "", w->name - INDENT, name);
+        return;
+    }
+    for (; *name; name += line_bytes(name))
+        fprintf(to, "%*s%.*s\n", INDENT, "", line_bytes(name), name);
+    fprintf(to, "%*s", w->name, "");
 }
 
 static void row_print(const struct sheet *sheet, const struct widths *w, const struct row *row,
@@ -44,7 +69,7 @@ static void row_print(const struct sheet *sheet, const struct widths *w, const s
 {
     char buf[FIGURE_TEXT];
 
-    fprintf(to, "%*s%-*s", INDENT, "", w->name - INDENT, row->name);
+    name_print(w, row->name, to);
     for (unsigned c = 0; c < sheet->n_columns; c++) {
         const struct cell *cell = &row->cell[c];
 

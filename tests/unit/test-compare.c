@@ -396,6 +396,10 @@ static void sheet(void **state)
         figures_free(&boot[i]);
 }
 
+#define LONG_NAME                                                                               \
+    "the name of this row needs more than the line that a table has for names and their cells " \
+    "and ends here"
+
 /* What a way of showing says of two boots; the caller frees it. */
 static char *shown(int (*show)(const struct sheet *, const struct compare_about *, FILE *))
 {
@@ -409,6 +413,7 @@ static char *shown(int (*show)(const struct sheet *, const struct compare_about 
 
     boot_fill(&boot[0], 5, 1500, "x");
     boot_fill(&boot[1], 7, 2.5e9, "a longer <word> than that");
+    figures_number(&boot[1], &(struct figure_place){"disk0", "b", 1}, LONG_NAME, UNIT_COUNT, 3);
     assert_int_equal(sheet_make(&s, boot, names, 2, 1), 0);
     assert_int_equal(show(&s, &about, to), 0);
     fclose(to);
@@ -439,6 +444,8 @@ static void table(void **state)
     assert_non_null(strstr(out, "machine\n  a\n    wild         1.50 us"));
     assert_non_null(strstr(out, "2.50 s\n\ndisk0\n  b\n"));
     assert_non_null(strstr(out, "x  a longer <word> than that\n"));
+    assert_non_null(strstr(out, "\n    the name of this row needs more"));
+    assert_non_null(strstr(out, "eir cells \n    and ends here\n    "));
     free(out);
 }
 
@@ -450,6 +457,9 @@ static void html(void **state)
     assert_non_null(strstr(out, "--disk &quot;a&amp;b&quot;"));
     assert_non_null(strstr(out, "t&lt;o"));
     assert_non_null(strstr(out, "a longer &lt;word&gt; than that"));
+    assert_non_null(strstr(out, "<tr class='same'><td>next"));
+    assert_non_null(strstr(out, "<tr><td>steady"));
+    assert_non_null(strstr(out, "<td class='n other'>7<"));
     assert_null(strstr(out, "<word>"));
     assert_null(strstr(out, "t<o"));
     assert_null(strstr(out, "src=")); /* nothing is loaded */
