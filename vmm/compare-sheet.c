@@ -218,12 +218,26 @@ static void cell_fill(const struct row *row, struct cell *cell, const struct fig
     cell->median = (value[(cell->n - 1) / 2] + value[cell->n / 2]) / 2;
 }
 
+/*
+ * Two sets of a few boots lie apart by chance often enough: 1 in 3 for two boots each, 1 in 10 for
+ * three, 1 in 35 for four. So the fewer there are, the farther apart they have to be, in spreads.
+ */
+static double apart_at_least(const struct cell *a, const struct cell *b)
+{
+    static const double spreads[] = {0, 0, 3, 1};
+    const unsigned n = a->n < b->n ? a->n : b->n;
+
+    return n < ARRAY_SIZE(spreads) ? spreads[n] * fmax(a->max - a->min, b->max - b->min) : 0;
+}
+
 static bool cell_is_noise(const struct row *row, const struct cell *cell)
 {
     const struct cell *first = &row->cell[0];
+    const double apart = fmax(cell->min - first->max, first->min - cell->max);
 
-    return row->unit != UNIT_WORDS && cell != first && cell->n > 1 && first->n > 1 &&
-           cell->median != first->median && cell->min <= first->max && first->min <= cell->max;
+    if (row->unit == UNIT_WORDS || cell == first || cell->n < 2 || first->n < 2)
+        return false;
+    return cell->median != first->median && (apart <= 0 || apart < apart_at_least(first, cell));
 }
 
 int sheet_make(struct sheet *sheet, const struct figures *boot, const char *const *columns,

@@ -340,6 +340,39 @@ static void machine(void **state)
 
 /* ---- sheets ---- */
 
+static bool noise_of(const double *value, unsigned runs)
+{
+    static const char *const names[] = {"one", "two"};
+    const struct figure_place at = {"", "a", 0};
+    struct figures boot[8] = {{.n = 0}};
+    struct sheet s;
+    bool noise;
+
+    for (unsigned i = 0; i < 2 * runs; i++)
+        figures_number(&boot[i], &at, "x", UNIT_NS, value[i]);
+    assert_int_equal(sheet_make(&s, boot, names, 2, runs), 0);
+    noise = s.row[0].cell[1].noise;
+    sheet_free(&s);
+    for (unsigned i = 0; i < 2 * runs; i++)
+        figures_free(&boot[i]);
+    return noise;
+}
+
+/* The fewer boots, the farther they have to be apart. */
+static void noise(void **state)
+{
+    (void)state;
+    assert_false(noise_of((const double[]){5, 7}, 1)); /* nothing is known of it */
+    assert_true(noise_of((const double[]){5, 7, 9, 10}, 2));
+    assert_false(noise_of((const double[]){5, 7, 14, 13}, 2));
+    assert_true(noise_of((const double[]){5, 7, 6, 8, 9, 8}, 3));
+    assert_false(noise_of((const double[]){5, 7, 6, 10, 9, 10}, 3));
+    assert_true(noise_of((const double[]){5, 7, 6, 5, 7, 9, 8, 9}, 4));
+    assert_false(noise_of((const double[]){5, 7, 6, 5, 8, 9, 8, 9}, 4));
+    assert_false(noise_of((const double[]){5, 5, 6, 6}, 2)); /* counts that never change */
+    assert_false(noise_of((const double[]){5, 5, 5, 5}, 2));
+}
+
 static void boot_fill(struct figures *f, double steady, double wild, const char *word)
 {
     const struct figure_place disk = {"disk0", "b", 1}, all = {"", "a", 0};
@@ -493,7 +526,7 @@ int main(void)
         cmocka_unit_test(identity),  cmocka_unit_test(features), cmocka_unit_test(steps),
         cmocka_unit_test(registers), cmocka_unit_test(rings),    cmocka_unit_test(requests),
         cmocka_unit_test(machine),   cmocka_unit_test(sheet),    cmocka_unit_test(table),
-        cmocka_unit_test(html),      cmocka_unit_test(json),
+        cmocka_unit_test(html),      cmocka_unit_test(json),     cmocka_unit_test(noise),
     };
 
     return cmocka_run_group_tests_name("compare", tests, figures_make, figures_unmake);
