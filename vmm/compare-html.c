@@ -246,7 +246,7 @@ static const char style[] =
     "h1{font-size:1.5em;margin:0 0 .3em}h2{font-size:1.2em;margin:1.6em 0 .5em}"
     "code{background:#f3f3f3;padding:.15em .4em;overflow-wrap:anywhere}"
     ".key{display:inline-block;width:.9em;height:.9em;margin:0 .4em 0 1.2em;vertical-align:-1px}"
-    ".charts{display:flex;flex-wrap:wrap;gap:1.2em}"
+    ".charts{display:flex;flex-wrap:wrap;gap:1.2em;align-items:flex-start}"
     "figure{margin:0;padding:.8em;border:1px solid #ddd;border-radius:6px}"
     "figcaption{font-weight:600;margin-bottom:.5em}"
     "svg text{font:12px system-ui,sans-serif;fill:#222}svg .l{text-anchor:end}"
