@@ -74,6 +74,8 @@ TESTS   := $(TEST_SRC:tests/%.c=$(B)/tests/%)
 PROVE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/prove/*.c)))
 NATIVE_SRC := $(sort $(wildcard tests/bench/*.c))
 NATIVE_OBJ := $(NATIVE_SRC:%.c=$(B)/obj/%.o)
+FUZZ_MAIN := tests/fuzz/libfuzzer.c tests/fuzz/replay.c
+FUZZ_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(FUZZ_MAIN),$(sort $(wildcard tests/fuzz/*.c))))
 
 ifeq ($(V),1)
 Q :=
@@ -83,7 +85,7 @@ Q := @
 say = @printf '  %-8s%s\n'
 endif
 
-.PHONY: all run check prove tests style install clean help packages packages-again objects test-programs bench bench-native libraries FORCE
+.PHONY: all run check tests style install clean help packages packages-again objects test-programs bench bench-native prove fuzz fuzz-seeds coverage libraries FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -98,6 +100,8 @@ help:
 	@echo 'make check      all tests; installs what they need, uses the lab where KVM is not hardware KVM'
 	@echo 'make tests      unit and device tests only'
 	@echo 'make prove      the ring walkers with every content of guest memory within bounds, then with bounds broken'
+	@echo 'make fuzz       every surface under libFuzzer for TIME=60 seconds; TARGET=NAME for one'
+	@echo 'make coverage   lines of virtio/ and devices/ that tests and inputs reach'
 	@echo 'make bench      vmm and QEMU side by side; writes build/bench/report.html'
 	@echo 'make bench-native  ns per request through the rings, without KVM'
 	@echo 'make style      the laws of the tree'
@@ -147,12 +151,19 @@ $(B)/bench/native: $(NATIVE_OBJ) $(DRIVER_OBJ) $(B)/libvmm.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS) -lcmocka
 
+# inputs from elsewhere: run by libFuzzer (in a build for it), or one after the other
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_OBJ) $(DRIVER_OBJ) $(B)/libvmm.a
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(if $(filter %/libfuzzer,$@),-fsanitize=fuzzer) -o $@ $< \
+		$(FUZZ_OBJ) $(DRIVER_OBJ) $(B)/libvmm.a $(LDLIBS) -lcmocka
+
 # what a program of the library's is linked with
 libraries:
 	@echo '$(LDLIBS)'
 
 # ---- testing ----
-objects: $(OBJ) $(DRIVER_OBJ) $(TEST_OBJ) $(NATIVE_OBJ)
+objects: $(OBJ) $(DRIVER_OBJ) $(TEST_OBJ) $(NATIVE_OBJ) $(FUZZ_OBJ)
 
 test-programs: $(TESTS)
 
@@ -172,6 +183,27 @@ prove:
 	@tests/need build
 	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/prove
 	@tests/prove/run $(B)
+
+# ---- inputs that nobody thought of ----
+TIME ?= 60
+FUZZ_BUILD := CC=clang-14 SAN=address,undefined B=build/fuzz CFLAGS='-O1 -g -fsanitize=fuzzer-no-link'
+
+fuzz:
+	@tests/need build check
+	@$(MAKE) --no-print-directory -j$$(nproc) $(FUZZ_BUILD) build/fuzz/fuzz/libfuzzer build/fuzz/fuzz/replay
+	@tests/fuzz/run build/fuzz $(TIME) $(TARGET)
+
+# the same inputs as seeds, made anew
+fuzz-seeds:
+	@$(MAKE) --no-print-directory -j$$(nproc) $(FUZZ_BUILD) build/fuzz/fuzz/replay
+	@build/fuzz/fuzz/replay --seeds tests/fuzz/corpus
+
+coverage:
+	@tests/need build check
+	@$(MAKE) --no-print-directory -j$$(nproc) CC=gcc B=build/coverage LEGACY=1 \
+		CFLAGS='-O0 -g --coverage -fprofile-update=atomic' build/coverage/vmm test-programs \
+		build/coverage/fuzz/replay
+	@tests/fuzz/coverage build/coverage
 
 # ---- measuring ----
 $(B)/prove: $(PROVE_OBJ) $(B)/libvmm.a
@@ -204,6 +236,6 @@ install: all
 	install -D -m 644 $(B)/vmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmm.1
 
 clean:
-	rm -rf build/obj build/san-* build/nolegacy build/clang build/tests build/bench/native build/libvmm.a build/vmm build/vmm.1 build/flags
+	rm -rf build/obj build/san-* build/fuzz build/fuzz-replay build/coverage build/nolegacy build/clang build/tests build/bench/native build/libvmm.a build/vmm build/vmm.1 build/flags
 
--include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(NATIVE_OBJ:.o=.d) $(PROVE_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(NATIVE_OBJ:.o=.d) $(PROVE_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d)

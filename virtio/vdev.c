@@ -270,8 +270,6 @@ static void status_set(struct vdev *dev, uint8_t status)
 
 static void device_stop(struct vdev *dev)
 {
-    if (!dev->started)
-        return;
     dev->started = false;
     if (dev->type->stop)
         dev->type->stop(dev, NULL);

@@ -90,7 +90,8 @@ struct virtio_type {
     /*
      * Take no more buffers (pop gives none from here on); cancel host I/O where that is possible.
      * Chains held without host I/O behind them are given back with vq_forget() before it returns;
-     * the others as their I/O ends. only: one queue is reset, NULL: all. May be NULL.
+     * the others as their I/O ends. only: one queue is reset, NULL: all. May be NULL. Resets find
+     * devices that were never started, too: what their driver wrote to the configuration goes.
      */
     void (*stop)(struct vdev *dev, struct vq *only);
     /*

@@ -204,19 +204,37 @@ struct vq_stats bench_stats(struct bench *b, unsigned queue)
     return stats;
 }
 
+void bench_open(struct bench *b, const struct bench_kind *kind, const struct combo *combo,
+                const void *arg, bool threads)
+{
+    *b = (struct bench){.combo = combo, .arg = arg};
+    b->m = machine_new(threads);
+    b->loop = machine_loop(b->m, kind->name);
+    device_make(b, kind);
+    machine_start(b->m);
+    driver_make(b);
+}
+
+/* As the machine ends: reset first, so that no I/O is in flight, then the loops, then devices. */
+void bench_close(struct bench *b, const struct bench_kind *kind)
+{
+    b->d.ops->status_set(&b->d, 0);
+    drv_reset(&b->d);
+    drv_done(&b->d);
+    machine_stop(b->m);
+    vpci_free(b->vp);
+    if (kind->free_conf)
+        kind->free_conf(b);
+    machine_free(b->m);
+}
+
 static int cell_setup(void **state)
 {
     struct cell *cell = (struct cell *)*state;
-    struct bench *b = &cell->b;
 
-    *b = (struct bench){.combo = cell->combo, .arg = cell->test->arg};
-    b->m = machine_new(wants_threads(cell->test));
-    b->loop = machine_loop(b->m, cell->kind->name);
-    device_make(b, cell->kind);
-    machine_start(b->m);
-    driver_make(b);
+    bench_open(&cell->b, cell->kind, cell->combo, cell->test->arg, wants_threads(cell->test));
     if (!(cell->test->flags & BENCH_RAW))
-        bench_init(b);
+        bench_init(&cell->b);
     return 0;
 }
 
@@ -227,20 +245,11 @@ static void cell_run(void **state)
     cell->test->fn(&cell->b);
 }
 
-/* As the machine ends: reset first, so that no I/O is in flight, then the loops, then devices. */
 static int cell_teardown(void **state)
 {
     struct cell *cell = (struct cell *)*state;
-    struct bench *b = &cell->b;
 
-    b->d.ops->status_set(&b->d, 0);
-    drv_reset(&b->d);
-    drv_done(&b->d);
-    machine_stop(b->m);
-    vpci_free(b->vp);
-    if (cell->kind->free_conf)
-        cell->kind->free_conf(b);
-    machine_free(b->m);
+    bench_close(&cell->b, cell->kind);
     return 0;
 }
 

@@ -75,6 +75,12 @@ struct bench_test {
 int bench_run(const char *group, const struct bench_kind *kind, const struct bench_test *tests,
               unsigned n);
 
+/* A bench without a test around it, not initialised: for programs that are no tests. arg: b->arg.
+ */
+void bench_open(struct bench *b, const struct bench_kind *kind, const struct combo *combo,
+                const void *arg, bool threads);
+void bench_close(struct bench *b, const struct bench_kind *kind);
+
 /* drv_init() with b->want. */
 void bench_init(struct bench *b);
 

@@ -12,63 +12,7 @@
 
 #include "firmware/load.h"
 #include "tests/unit/fake-guest.h"
-
-enum { IMAGE_SIZE = 4096, TEXT_AT = 0x400, NOTE_AT = 0x200, TEXT_GPA = 0x200000 };
-
-/* The two classes: where a test puts its fingers. */
-struct shape {
-    unsigned bits, word, ehdr, phdr;
-    unsigned entry, phoff, ehsize, phentsize, phnum;
-    unsigned offset, paddr, filesz, memsz, align;
-};
-
-static const struct shape elf32 = {32, 4, 52, 32, 24, 28, 40, 42, 44, 4, 12, 16, 20, 28};
-static const struct shape elf64 = {64, 8, 64, 56, 24, 32, 52, 54, 56, 8, 24, 32, 40, 48};
-
-static void put(const struct shape *s, uint8_t *p, uint64_t v)
-{
-    order_store(ORDER_LITTLE, p, s->word, v);
-}
-
-static void phdr_put(const struct shape *s, uint8_t *p, uint32_t type, uint64_t offset,
-                     uint64_t paddr, uint64_t filesz, uint64_t memsz)
-{
-    le32_store(p, type);
-    put(s, p + s->offset, offset);
-    put(s, p + s->paddr, paddr);
-    put(s, p + s->filesz, filesz);
-    put(s, p + s->memsz, memsz);
-    put(s, p + s->align, 4);
-}
-
-/* Segments 0: text, 1: data with bss, 2: notes (another owner's first). */
-static void image_make(const struct shape *s, uint8_t image[IMAGE_SIZE])
-{
-    uint8_t *ph = image + s->ehdr, *note = image + NOTE_AT;
-
-    memset(image, 0, IMAGE_SIZE);
-    memcpy(image, "\177ELF", 4);
-    image[4] = s->bits == 64 ? 2 : 1;
-    image[5] = image[6] = 1;
-    le16_store(image + 16, 2);
-    le16_store(image + 18, s->bits == 64 ? 62 : 3);
-    le32_store(image + 20, 1);
-    put(s, image + s->phoff, s->ehdr);
-    le16_store(image + s->ehsize, (uint16_t)s->ehdr);
-    le16_store(image + s->phentsize, (uint16_t)s->phdr);
-    le16_store(image + s->phnum, 3);
-    phdr_put(s, ph, 1, TEXT_AT, TEXT_GPA, 0x800, 0x1000);
-    phdr_put(s, ph + s->phdr, 1, TEXT_AT + 0x800, TEXT_GPA + 0x1000, 0x100, 0x8000);
-    phdr_put(s, ph + 2 * s->phdr, 4, NOTE_AT, 0, 48, 48);
-    memcpy(note, "\x06\0\0\0\x05\0\0\0\x12\0\0\0Other\0\0\0xxxxx\0\0\0", 28);
-    le32_store(note + 28, 4);
-    le32_store(note + 32, 4);
-    le32_store(note + 36, 18);
-    memcpy(note + 40, "Xen", 4);
-    le32_store(note + 44, TEXT_GPA + 0x10);
-    for (size_t i = TEXT_AT; i < IMAGE_SIZE; i++)
-        image[i] = (uint8_t)(i * 5 + 1);
-}
+#include "tests/unit/images/kernels.h"
 
 static int image_load(struct fake_guest *g, const uint8_t *image, uint64_t size,
                       const struct load_file *initrd, struct load_result *out, struct err *err)
@@ -101,27 +45,28 @@ static void start_info_check(const struct fake_guest *g, const struct load_resul
     assert_int_equal(le32_load(map + 3 * 24 + 16), 3);
 }
 
-static void loads(const struct shape *s)
+static void loads(const struct elf_shape *s)
 {
     const struct load_file initrd = {"initrd", (const uint8_t *)"start", 5};
-    uint8_t image[IMAGE_SIZE];
+    uint8_t image[ELF_SIZE];
     const uint8_t *gdt;
     struct fake_guest g;
     struct load_result r;
     struct err err;
 
     fake_guest_make(&g, 64 * MIB, 0);
-    image_make(s, image);
+    elf_make(s, image);
     if (image_load(&g, image, sizeof(image), &initrd, &r, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(r.entry.kind, ENTRY_PVH);
-    assert_int_equal(r.entry.rip, TEXT_GPA + 0x10);
+    assert_int_equal(r.entry.rip, ELF_TEXT_GPA + 0x10);
     assert_int_equal(r.entry.page_table_gpa, 0);
-    assert_int_equal(r.kernel_gpa, TEXT_GPA);
+    assert_int_equal(r.kernel_gpa, ELF_TEXT_GPA);
     assert_int_equal(r.kernel_size, 0x9000);
-    assert_memory_equal(guest_at(&g, TEXT_GPA, 0x800), image + TEXT_AT, 0x800);
-    assert_int_equal(*guest_at(&g, TEXT_GPA + 0x800, 1), 0);
-    assert_memory_equal(guest_at(&g, TEXT_GPA + 0x1000, 0x100), image + TEXT_AT + 0x800, 0x100);
+    assert_memory_equal(guest_at(&g, ELF_TEXT_GPA, 0x800), image + ELF_TEXT_AT, 0x800);
+    assert_int_equal(*guest_at(&g, ELF_TEXT_GPA + 0x800, 1), 0);
+    assert_memory_equal(guest_at(&g, ELF_TEXT_GPA + 0x1000, 0x100), image + ELF_TEXT_AT + 0x800,
+                        0x100);
     gdt = guest_at(&g, r.entry.gdt_gpa, r.entry.gdt_limit + 1u);
     assert_true(le64_load(gdt + r.entry.code_selector) == 0x00cf9b000000ffff);
     assert_true(le64_load(gdt + r.entry.tss_selector) == 0x00008b0000000067);
@@ -164,7 +109,7 @@ static const struct {
     {"Z08", 56, 2, 0, "e_phnum"},
     {"Z08", 56, 2, 65, "e_phnum"},
     {"Z08", 56, 2, 0xffff, "e_phnum"},
-    {"Z08", 32, 8, IMAGE_SIZE - 3 * 56 + 1, "e_phoff"},
+    {"Z08", 32, 8, ELF_SIZE - 3 * 56 + 1, "e_phoff"},
     {"Z08", 32, 8, UINT64_MAX, "e_phoff"},
     {"Z08", 32, 8, UINT64_MAX - 3 * 56 + 1, "e_phoff"},
     {"Z10", P0 + 24, 8, 0, "p_paddr"},
@@ -174,30 +119,30 @@ static const struct {
     {"Z10", P0 + 24, 8, UINT64_MAX - 0xfff, "p_paddr"},
     {"Z10", P0 + 24, 8, 64 * MIB - 0x1000, "p_paddr"},
     {"Z10", P0 + 24, 8, 4 * GIB, "p_paddr"},
-    {"Z10", P0 + 24, 8, TEXT_GPA + 0x1000, "overlap"},
-    {"Z10", P0 + 24, 8, TEXT_GPA + 1, "overlap"},
+    {"Z10", P0 + 24, 8, ELF_TEXT_GPA + 0x1000, "overlap"},
+    {"Z10", P0 + 24, 8, ELF_TEXT_GPA + 1, "overlap"},
     {"Z10", P0 + 40, 8, 0x1001, "overlap"},
     {"Z10", P0 + 40, 8, UINT64_MAX, "p_memsz"},
     {"Z10", P0 + 40, 8, 0x7ff, "p_filesz"},
     {"Z10", P0 + 40, 8, 0, "p_filesz"},
     {"Z10", P0 + 32, 8, UINT64_MAX, "p_filesz"},
-    {"Z10", P0 + 8, 8, IMAGE_SIZE - 0x7ff, "p_offset"},
+    {"Z10", P0 + 8, 8, ELF_SIZE - 0x7ff, "p_offset"},
     {"Z10", P0 + 8, 8, UINT64_MAX, "p_offset"},
     {"Z10", P0 + 8, 8, UINT64_MAX - 0x7ff, "p_offset"},
-    {"Z10", P2 + 8, 8, IMAGE_SIZE, "p_offset"},
+    {"Z10", P2 + 8, 8, ELF_SIZE, "p_offset"},
     {"Z10", P2 + 32, 8, UINT64_MAX, "p_filesz"},
     {"Z11", P2, 4, 5, "PHYS32_ENTRY"},
-    {"Z11", NOTE_AT + 36, 4, 17, "PHYS32_ENTRY"},
-    {"Z11", NOTE_AT + 28, 4, 0xfffffffc, "PHYS32_ENTRY"},
-    {"Z11", NOTE_AT + 28, 4, UINT32_MAX, "PHYS32_ENTRY"},
-    {"Z11", NOTE_AT + 32, 4, 3, "PHYS32_ENTRY"},
-    {"Z11", NOTE_AT + 32, 4, UINT32_MAX, "PHYS32_ENTRY"},
-    {"Z11", NOTE_AT, 4, UINT32_MAX, "PHYS32_ENTRY"},
-    {"Z11", NOTE_AT + 40, 1, 'x', "PHYS32_ENTRY"},
-    {"Z11", NOTE_AT + 44, 4, 0, "points outside"},
-    {"Z11", NOTE_AT + 44, 4, TEXT_GPA - 1, "points outside"},
-    {"Z11", NOTE_AT + 44, 4, TEXT_GPA + 0x800, "points outside"},
-    {"Z11", NOTE_AT + 44, 4, UINT32_MAX, "points outside"},
+    {"Z11", ELF_NOTE_AT + 36, 4, 17, "PHYS32_ENTRY"},
+    {"Z11", ELF_NOTE_AT + 28, 4, 0xfffffffc, "PHYS32_ENTRY"},
+    {"Z11", ELF_NOTE_AT + 28, 4, UINT32_MAX, "PHYS32_ENTRY"},
+    {"Z11", ELF_NOTE_AT + 32, 4, 3, "PHYS32_ENTRY"},
+    {"Z11", ELF_NOTE_AT + 32, 4, UINT32_MAX, "PHYS32_ENTRY"},
+    {"Z11", ELF_NOTE_AT, 4, UINT32_MAX, "PHYS32_ENTRY"},
+    {"Z11", ELF_NOTE_AT + 40, 1, 'x', "PHYS32_ENTRY"},
+    {"Z11", ELF_NOTE_AT + 44, 4, 0, "points outside"},
+    {"Z11", ELF_NOTE_AT + 44, 4, ELF_TEXT_GPA - 1, "points outside"},
+    {"Z11", ELF_NOTE_AT + 44, 4, ELF_TEXT_GPA + 0x800, "points outside"},
+    {"Z11", ELF_NOTE_AT + 44, 4, UINT32_MAX, "points outside"},
 };
 
 static void test_Z08_Z10_Z11_lies(void **state)
@@ -207,11 +152,11 @@ static void test_Z08_Z10_Z11_lies(void **state)
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
     for (size_t i = 0; i < ARRAY_SIZE(lie); i++) {
-        uint8_t image[IMAGE_SIZE];
+        uint8_t image[ELF_SIZE];
         struct load_result r;
         struct err err;
 
-        image_make(&elf64, image);
+        elf_make(&elf64, image);
         order_store(ORDER_LITTLE, image + lie[i].at, lie[i].width, lie[i].value);
         if (image_load(&g, image, sizeof(image), NULL, &r, &err) != -EINVAL ||
             !strstr(err.text, lie[i].word) || strncmp(err.text, "vmlinux: ", 9) != 0)
@@ -222,14 +167,14 @@ static void test_Z08_Z10_Z11_lies(void **state)
 
 static void test_Z10_nothing_to_load(void **state)
 {
-    uint8_t image[IMAGE_SIZE];
+    uint8_t image[ELF_SIZE];
     struct fake_guest g;
     struct load_result r;
     struct err err;
 
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
-    image_make(&elf64, image);
+    elf_make(&elf64, image);
     le32_store(image + P0, 0);
     le32_store(image + P1, 0);
     assert_int_equal(image_load(&g, image, sizeof(image), NULL, &r, &err), -EINVAL);
@@ -237,13 +182,13 @@ static void test_Z10_nothing_to_load(void **state)
     fake_guest_free(&g);
 }
 
-static void cut_short(const struct shape *s, size_t end)
+static void cut_short(const struct elf_shape *s, size_t end)
 {
-    uint8_t image[IMAGE_SIZE];
+    uint8_t image[ELF_SIZE];
     struct fake_guest g;
 
     fake_guest_make(&g, 64 * MIB, 0);
-    image_make(s, image);
+    elf_make(s, image);
     for (size_t size = 0; size < end; size++) {
         uint8_t *cut = (uint8_t *)malloc(size ? size : 1);
         struct load_result r;
@@ -261,8 +206,8 @@ static void cut_short(const struct shape *s, size_t end)
 static void test_Z08_cut_short(void **state)
 {
     (void)state;
-    cut_short(&elf32, TEXT_AT + 0x900);
-    cut_short(&elf64, TEXT_AT + 0x900);
+    cut_short(&elf32, ELF_TEXT_AT + 0x900);
+    cut_short(&elf64, ELF_TEXT_AT + 0x900);
 }
 
 static void test_random_headers(void **state)
@@ -273,15 +218,15 @@ static void test_random_headers(void **state)
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
     for (unsigned i = 0; i < 6000; i++) {
-        uint8_t *image = (uint8_t *)malloc(IMAGE_SIZE);
+        uint8_t *image = (uint8_t *)malloc(ELF_SIZE);
         struct load_result r;
         struct err err;
 
         assert_non_null(image);
-        image_make(i & 1 ? &elf64 : &elf32, image);
+        elf_make(i & 1 ? &elf64 : &elf32, image);
         for (unsigned k = fake_random(&seed) % 3 + 1; k; k--)
-            image[fake_random(&seed) % (NOTE_AT + 48)] = (uint8_t)fake_random(&seed);
-        if (image_load(&g, image, IMAGE_SIZE, NULL, &r, &err) == 0)
+            image[fake_random(&seed) % (ELF_NOTE_AT + 48)] = (uint8_t)fake_random(&seed);
+        if (image_load(&g, image, ELF_SIZE, NULL, &r, &err) == 0)
             assert_true(r.kernel_gpa >= MIB && range_ok(r.kernel_gpa, r.kernel_size, r.acpi_gpa));
         else
             assert_true(err.text[0]);

@@ -15,30 +15,7 @@
 
 #include "firmware/load.h"
 #include "tests/unit/fake-guest.h"
-
-enum { CODE_AT = 1024, CODE_SIZE = 4096, IMAGE_SIZE = CODE_AT + CODE_SIZE };
-
-static void image_make(uint8_t image[IMAGE_SIZE])
-{
-    for (size_t i = 0; i < IMAGE_SIZE; i++)
-        image[i] = (uint8_t)(i * 7 + (i >> 8));
-    memset(image + 0x1f1, 0, 0x26c - 0x1f1);
-    image[0x1ef] = 0xff; /* the sentinel: a loader that copies too much takes it along */
-    image[0x1f1] = 1;
-    le32_store(image + 0x1f4, CODE_SIZE / 16);
-    le16_store(image + 0x1fe, 0xaa55);
-    memcpy(image + 0x200, "\xeb\x6aHdrS", 6);
-    le16_store(image + 0x206, 0x020f);
-    image[0x211] = 0x83;
-    le64_store(image + 0x250, 0x1234567);
-    le32_store(image + 0x22c, 0x7fffffff);
-    le32_store(image + 0x230, 0x200000);
-    image[0x234] = 1;
-    le16_store(image + 0x236, 1);
-    le32_store(image + 0x238, 2047);
-    le64_store(image + 0x258, 0x1000000);
-    le32_store(image + 0x260, 0x800000);
-}
+#include "tests/unit/images/kernels.h"
 
 static int image_load(struct fake_guest *g, const uint8_t *image, uint64_t size,
                       const struct load_file *initrd, struct load_result *out, struct err *err)
@@ -110,7 +87,7 @@ static void test_bzimage(void **state)
 {
     static const uint8_t initrd_bytes[5000] = {'i', 'n', 'i', 't'};
     const struct load_file initrd = {"initrd.img", initrd_bytes, sizeof(initrd_bytes)};
-    uint8_t image[IMAGE_SIZE];
+    uint8_t image[BZ_SIZE];
     struct fake_guest g;
     struct load_result r;
     struct err err;
@@ -118,15 +95,15 @@ static void test_bzimage(void **state)
 
     (void)state;
     fake_guest_make(&g, 64 * MIB, 16 * MIB);
-    image_make(image);
+    bzimage_make(image);
     if (image_load(&g, image, sizeof(image), &initrd, &r, &err) < 0)
         fail_msg("%s", err.text);
 
     assert_int_equal(r.kernel_gpa, 0x1000000);
     assert_int_equal(r.entry.kind, ENTRY_LINUX64);
     assert_int_equal(r.entry.rip, 0x1000200);
-    assert_memory_equal(guest_at(&g, 0x1000000, CODE_SIZE), image + CODE_AT, CODE_SIZE);
-    assert_int_equal(*guest_at(&g, 0x1000000 + CODE_SIZE, 1), 0);
+    assert_memory_equal(guest_at(&g, 0x1000000, BZ_CODE_SIZE), image + BZ_CODE_AT, BZ_CODE_SIZE);
+    assert_int_equal(*guest_at(&g, 0x1000000 + BZ_CODE_SIZE, 1), 0);
 
     params = guest_at(&g, r.entry.rsi, 4096);
     assert_memory_equal(params + 0x202, image + 0x202, 0x210 - 0x202);
@@ -155,14 +132,14 @@ static void test_initrd_obeys_its_limit(void **state)
 {
     static const uint8_t bytes[8192];
     const struct load_file initrd = {"initrd.img", bytes, sizeof(bytes)};
-    uint8_t image[IMAGE_SIZE];
+    uint8_t image[BZ_SIZE];
     struct fake_guest g;
     struct load_result r;
     struct err err;
 
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
-    image_make(image);
+    bzimage_make(image);
     le32_store(image + 0x22c, 0x1ffffff);
     assert_int_equal(image_load(&g, image, sizeof(image), &initrd, &r, &err), 0);
     assert_int_equal(r.initrd_gpa, 0x2000000 - 8192);
@@ -198,13 +175,13 @@ static const struct {
     {"Z01", 0x211, 1, 0, "loadflags"},
     {"Z02", 0x1f1, 1, 255, "setup_sects"},
     {"Z02", 0x1f1, 1, 9, "setup_sects"},
-    {"Z02", 0x1f4, 4, CODE_SIZE / 16 + 1, "syssize"},
+    {"Z02", 0x1f4, 4, BZ_CODE_SIZE / 16 + 1, "syssize"},
     {"Z02", 0x1f4, 4, 0xffffffff, "syssize"},
     {"Z02", 0x1f4, 4, 0, "syssize"},
     {"Z02", 0x1f4, 4, 32, "syssize"},
     {"Z04", 0x260, 4, 0xffffffff, "init_size"},
     {"Z04", 0x260, 4, 48 * MIB, "--mem"},
-    {"Z04", 0x260, 4, CODE_SIZE - 1, "init_size"},
+    {"Z04", 0x260, 4, BZ_CODE_SIZE - 1, "init_size"},
     {"Z04", 0x260, 4, 0, "init_size"},
     {"Z04", 0x258, 8, 64 * MIB, "--mem"},
     {"Z05", 0x230, 4, 0, "kernel_alignment"},
@@ -227,11 +204,11 @@ static void test_Z01_to_Z05_lies(void **state)
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
     for (size_t i = 0; i < ARRAY_SIZE(lie); i++) {
-        uint8_t image[IMAGE_SIZE];
+        uint8_t image[BZ_SIZE];
         struct load_result r;
         struct err err;
 
-        image_make(image);
+        bzimage_make(image);
         order_store(ORDER_LITTLE, image + lie[i].at, lie[i].width, lie[i].value);
         if (image_load(&g, image, sizeof(image), NULL, &r, &err) != -EINVAL ||
             !strstr(err.text, lie[i].word) || strncmp(err.text, "vmlinuz: ", 9) != 0)
@@ -247,17 +224,17 @@ static void test_edges_accepted(void **state)
         unsigned at, width;
         uint64_t value;
     } row[] = {{0x206, 2, 0x020c}, {0x201, 1, 0x66},   {0x201, 1, 0x8e}, {0x238, 4, 13},
-               {0x234, 1, 0},      {0x230, 4, 0x1000}, {0x1f4, 4, 33},   {0x260, 4, CODE_SIZE}};
+               {0x234, 1, 0},      {0x230, 4, 0x1000}, {0x1f4, 4, 33},   {0x260, 4, BZ_CODE_SIZE}};
     struct fake_guest g;
 
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
     for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-        uint8_t image[IMAGE_SIZE];
+        uint8_t image[BZ_SIZE];
         struct load_result r;
         struct err err;
 
-        image_make(image);
+        bzimage_make(image);
         order_store(ORDER_LITTLE, image + row[i].at, row[i].width, row[i].value);
         if (image_load(&g, image, sizeof(image), NULL, &r, &err) < 0)
             fail_msg("row %zu: \"%s\"", i, err.text);
@@ -267,29 +244,28 @@ static void test_edges_accepted(void **state)
 
 static void test_Z02_no_setup_sects_means_four(void **state)
 {
-    uint8_t image[IMAGE_SIZE];
+    uint8_t image[BZ_SIZE];
     struct fake_guest g;
     struct load_result r;
     struct err err;
 
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
-    image_make(image);
+    bzimage_make(image);
     image[0x1f1] = 0;
-    le32_store(image + 0x1f4, (IMAGE_SIZE - 2560) / 16);
+    le32_store(image + 0x1f4, (BZ_SIZE - 2560) / 16);
     assert_int_equal(image_load(&g, image, sizeof(image), NULL, &r, &err), 0);
-    assert_memory_equal(guest_at(&g, 0x1000000, IMAGE_SIZE - 2560), image + 2560,
-                        IMAGE_SIZE - 2560);
+    assert_memory_equal(guest_at(&g, 0x1000000, BZ_SIZE - 2560), image + 2560, BZ_SIZE - 2560);
     fake_guest_free(&g);
 }
 
 static void test_Z04_small_ram(void **state)
 {
     static const uint64_t size[] = {4096, 0x80000, MIB, 2 * MIB, 0x210000, 16 * MIB, 24 * MIB};
-    uint8_t image[IMAGE_SIZE];
+    uint8_t image[BZ_SIZE];
 
     (void)state;
-    image_make(image);
+    bzimage_make(image);
     for (size_t i = 0; i < ARRAY_SIZE(size); i++) {
         struct fake_guest g;
         struct load_result r;
@@ -305,13 +281,13 @@ static void test_Z04_small_ram(void **state)
 /* Every length of file, each in memory of exactly that length. */
 static void test_Z01_cut_short(void **state)
 {
-    uint8_t image[IMAGE_SIZE];
+    uint8_t image[BZ_SIZE];
     struct fake_guest g;
 
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
-    image_make(image);
-    for (size_t size = 0; size < IMAGE_SIZE; size++) {
+    bzimage_make(image);
+    for (size_t size = 0; size < BZ_SIZE; size++) {
         uint8_t *cut = (uint8_t *)malloc(size ? size : 1);
         struct load_result r;
         struct err err;
@@ -333,15 +309,15 @@ static void test_random_headers(void **state)
     (void)state;
     fake_guest_make(&g, 64 * MIB, 0);
     for (unsigned i = 0; i < 3000; i++) {
-        uint8_t *image = (uint8_t *)malloc(IMAGE_SIZE);
+        uint8_t *image = (uint8_t *)malloc(BZ_SIZE);
         struct load_result r;
         struct err err;
 
         assert_non_null(image);
-        image_make(image);
+        bzimage_make(image);
         for (unsigned k = fake_random(&seed) % 4 + 1; k; k--)
             image[0x1f1 + fake_random(&seed) % (0x268 - 0x1f1)] = (uint8_t)fake_random(&seed);
-        if (image_load(&g, image, IMAGE_SIZE, NULL, &r, &err) == 0)
+        if (image_load(&g, image, BZ_SIZE, NULL, &r, &err) == 0)
             assert_true(r.kernel_gpa >= MIB && range_ok(r.kernel_gpa, r.kernel_size, r.acpi_gpa));
         else
             assert_true(err.text[0]);
