@@ -128,6 +128,16 @@ $(B)/obj/%.o: %.c $(B)/flags | packages
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# which system calls threads may use: comments in the sources say it
+$(B)/gen/sandbox-table.h: $(SRC) vmm/sandbox-table
+	$(say) TABLE $@
+	@mkdir -p $(@D)
+	$(Q)vmm/sandbox-table $(SRC) > $@.new
+	@cmp -s $@.new $@ && touch $@ || mv $@.new $@; rm -f $@.new
+
+$(B)/obj/vmm/sandbox-filter.o: $(B)/gen/sandbox-table.h
+$(B)/obj/vmm/sandbox-filter.o: CPPFLAGS += -I$(B)/gen
+
 $(B)/libvmm.a: $(LIB_OBJ)
 	$(say) AR $@
 	@rm -f $@

@@ -114,6 +114,7 @@ static int open_file_read(const char *path, int fd, uint64_t limit, struct load_
     return 0;
 }
 
+/* #syscalls:main fstat newfstatat pread64 */
 int load_file_read(const char *path, int fd, uint64_t limit, struct load_file *out, struct err *err)
 {
     int own, ret;

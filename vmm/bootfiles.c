@@ -6,7 +6,9 @@
 #include "vmm/bootfiles.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,55 +56,102 @@ static int cmdline_make(const struct config *config, const char *base, char *out
     return ret < 0 ? ret : 0;
 }
 
-/* Names and descriptors of the two files; fd -1: open by name. */
-struct source {
-    const char *kernel, *initrd;
-    int kernel_fd, initrd_fd;
-    const char *cmdline;
-};
+/* ---- finding ---- */
 
-static int source_load(const struct source *src, const struct config *config,
-                       const struct board *board, const struct gmem *mem, struct load_entry *entry,
-                       struct err *err)
+/* Of a file named by an option: opened, read later. -errno with err filled. */
+static int file_open(const char *path, char **name, struct err *err)
 {
-    struct load_file kernel = {.data = NULL}, initrd = {.data = NULL};
-    struct load_result result;
-    char cmdline[CMDLINE_MAX + 1];
-    int ret = cmdline_make(config, src->cmdline, cmdline, sizeof(cmdline), err);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* no wait for pipes */
 
-    if (ret == 0)
-        ret = load_file_read(src->kernel, src->kernel_fd, LOAD_KERNEL_MAX, &kernel, err);
-    if (ret == 0 && src->initrd)
-        ret = load_file_read(src->initrd, src->initrd_fd, LOAD_INITRD_MAX, &initrd, err);
-    if (ret == 0)
-        ret = load_kernel(&kernel, src->initrd ? &initrd : NULL, cmdline, board, mem, &result, err);
-    if (ret == 0) {
-        *entry = result.entry;
-        log_msg(LOG_INFO, "booting %s%s%s, command line: %s", src->kernel,
-                src->initrd ? " with " : "", src->initrd ? src->initrd : "", cmdline);
-    }
-    load_file_free(&kernel);
-    load_file_free(&initrd);
+    if (fd < 0)
+        return err_errno(err, errno, "cannot open %s", path);
+    *name = strdup(path);
+    return fd;
+}
+
+static int named_open(const struct config *config, struct bootfiles *files, struct err *err)
+{
+    files->kernel_fd = file_open(config->kernel, &files->kernel, err);
+    if (files->kernel_fd < 0)
+        return files->kernel_fd;
+    if (config->initrd)
+        files->initrd_fd = file_open(config->initrd, &files->initrd, err);
+    return config->initrd && files->initrd_fd < 0 ? files->initrd_fd : 0;
+}
+
+/* What was found is moved from boot to files. */
+static int image_open(const struct config *config, struct bootfiles *files, struct err *err)
+{
+    struct disk_boot boot;
+    const int ret = disk_boot_find(config->disk[0].path, -1, &boot, err);
+
+    if (ret < 0)
+        return ret;
+    *files = (struct bootfiles){.kernel_fd = boot.kernel_fd,
+                                .initrd_fd = boot.initrd_fd,
+                                .kernel = boot.kernel_path,
+                                .initrd = boot.initrd_fd >= 0 ? strdup(boot.initrd_path) : NULL,
+                                .cmdline = boot.cmdline,
+                                .source = boot.source};
+    boot.kernel_fd = boot.initrd_fd = -1;
+    boot.kernel_path = boot.cmdline = boot.source = NULL;
+    disk_boot_free(&boot);
+    return 0;
+}
+
+int bootfiles_open(const struct config *config, struct bootfiles *files, struct err *err)
+{
+    int ret;
+
+    *files = (struct bootfiles){.kernel_fd = -1, .initrd_fd = -1};
+    ret = (config->kernel ? named_open : image_open)(config, files, err);
+    if (ret == 0 && (!files->kernel || (files->initrd_fd >= 0 && !files->initrd)))
+        ret = err_errno(err, ENOMEM, "boot files");
+    if (ret < 0)
+        bootfiles_close(files);
     return ret;
 }
 
-int bootfiles_load(const struct config *config, const struct board *board, const struct gmem *mem,
-                   struct load_entry *entry, struct err *err)
+void bootfiles_close(struct bootfiles *files)
 {
-    struct disk_boot boot;
-    struct source src = {config->kernel, config->initrd, -1, -1, NULL};
-    int ret;
+    char *const text[] = {files->kernel, files->initrd, files->cmdline, files->source};
 
-    if (config->kernel)
-        return source_load(&src, config, board, mem, entry, err);
-    ret = disk_boot_find(config->disk[0].path, -1, &boot, err);
-    if (ret < 0)
-        return ret;
-    src = (struct source){boot.kernel_path, boot.initrd_fd >= 0 ? boot.initrd_path : NULL,
-                          boot.kernel_fd, boot.initrd_fd, boot.cmdline};
-    log_msg(LOG_INFO, "%s: %s", config->disk[0].path, boot.source);
-    ret = source_load(&src, config, board, mem, entry, err);
-    disk_boot_free(&boot);
+    for (size_t i = 0; i < ARRAY_SIZE(text); i++)
+        free(text[i]);
+    if (files->kernel_fd >= 0)
+        close(files->kernel_fd);
+    if (files->initrd_fd >= 0)
+        close(files->initrd_fd);
+    *files = (struct bootfiles){.kernel_fd = -1, .initrd_fd = -1};
+}
+
+/* ---- loading ---- */
+
+int bootfiles_load(const struct bootfiles *files, const struct config *config,
+                   const struct board *board, const struct gmem *mem, struct load_entry *entry,
+                   struct err *err)
+{
+    struct load_file kernel = {.data = NULL}, initrd = {.data = NULL};
+    const bool has_initrd = files->initrd_fd >= 0;
+    struct load_result result;
+    char cmdline[CMDLINE_MAX + 1];
+    int ret = cmdline_make(config, files->cmdline, cmdline, sizeof(cmdline), err);
+
+    if (files->source)
+        log_msg(LOG_INFO, "%s: %s", config->disk[0].path, files->source);
+    if (ret == 0)
+        ret = load_file_read(files->kernel, files->kernel_fd, LOAD_KERNEL_MAX, &kernel, err);
+    if (ret == 0 && has_initrd)
+        ret = load_file_read(files->initrd, files->initrd_fd, LOAD_INITRD_MAX, &initrd, err);
+    if (ret == 0)
+        ret = load_kernel(&kernel, has_initrd ? &initrd : NULL, cmdline, board, mem, &result, err);
+    if (ret == 0) {
+        *entry = result.entry;
+        log_msg(LOG_INFO, "booting %s%s%s, command line: %s", files->kernel,
+                has_initrd ? " with " : "", has_initrd ? files->initrd : "", cmdline);
+    }
+    load_file_free(&kernel);
+    load_file_free(&initrd);
     return ret;
 }
 

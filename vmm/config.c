@@ -150,6 +150,17 @@ static int opt_control(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int opt_sandbox(void *conf, const char *value, struct err *err)
+{
+    static const char *const word[] = {"on", "off"};
+    const int i = config_word(word, ARRAY_SIZE(word), value, "on, off", err);
+
+    if (i < 0)
+        return i;
+    ((struct config *)conf)->sandbox = i ? CONFIG_SANDBOX_OFF : CONFIG_SANDBOX_ON;
+    return 0;
+}
+
 static int opt_log(void *conf, const char *value, struct err *err)
 {
     int i = config_word(log_level_name, LOG_LEVELS, value, "error, warn, info, debug", err);
@@ -224,6 +235,10 @@ const struct opt config_run_opts[] = {
      "smaller than what was written), slow_queue (a request waits before it is taken); may be "
      "repeated",
      config_fault, true},
+    {"--sandbox", "on|off",
+     "what vmm keeps of its rights while the guest runs; on (the default): its open files, and the "
+     "system calls that a thread of its kind needs; off: everything",
+     opt_sandbox, false},
     {"--log", "error|warn|info|debug", "how much to tell on standard error; warn is the default",
      opt_log, false},
     {NULL, NULL, NULL, NULL, false},

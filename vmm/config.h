@@ -34,6 +34,8 @@ struct config_virtio {
 
 enum config_console { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 
+enum config_sandbox { CONFIG_SANDBOX_USUAL, CONFIG_SANDBOX_ON, CONFIG_SANDBOX_OFF };
+
 /* Where a character stream goes on the host. */
 enum config_stream_kind { CONFIG_TTY, CONFIG_PTY, CONFIG_SOCKET, CONFIG_FILE, CONFIG_NULL };
 
@@ -117,6 +119,7 @@ struct config {
     bool no_reboot;
     const char *name;    /* NULL: none */
     const char *control; /* where the control socket is: a path, "off", NULL: by the name */
+    enum config_sandbox sandbox;
     enum log_level log;
     char *trace; /* file to record to; NULL: none */
     unsigned trace_groups;

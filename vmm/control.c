@@ -261,6 +261,8 @@ static void client_ready(void *arg, uint32_t events)
 
 /* ---- new clients ---- */
 
+/* #syscalls:main accept4 recvfrom sendto getsockopt geteuid */
+
 static bool peer_is_me(int fd)
 {
     struct ucred cred = {.uid = (uid_t)-1};
@@ -378,4 +380,9 @@ void control_free(struct control *control)
     loop_timer_del(control->pause);
     usock_close(&control->door);
     free(control);
+}
+
+const char *control_where(const struct control *control)
+{
+    return control->door.path;
 }

@@ -73,4 +73,7 @@ void control_event(struct control *control, const char *name, json_t *data);
 const char *control_string(const struct control_call *call, const char *name);
 bool control_integer(const struct control_call *call, const char *name, json_int_t *value);
 
+/* The path of its socket. */
+const char *control_where(const struct control *control);
+
 #endif

@@ -57,7 +57,8 @@ static struct kvm_irq_routing_entry msi_entry(unsigned index, const struct arch_
     };
 }
 
-/* Messages that reach nothing have no entry: KVM drops what is sent to their number. */
+/* Messages that reach nothing have no entry: KVM drops what is sent to their number.
+ * #ioctls:vcpu,io,user KVM_SET_GSI_ROUTING KVM_IRQFD KVM_IRQ_LINE KVM_SIGNAL_MSI */
 static int table_commit(struct irqchip *chip)
 {
     unsigned n = chip->n_lines;

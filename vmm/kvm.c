@@ -185,6 +185,7 @@ size_t kvm_peek(const struct kvm *kvm, uint64_t at, void *to, size_t len)
     return len;
 }
 
+/* #ioctls:vcpu,io,user KVM_IOEVENTFD */
 static int bell_set(const struct kvm *kvm, enum bus_space space, uint64_t addr,
                     const struct bus_bell *bell, uint32_t flags)
 {

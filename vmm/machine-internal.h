@@ -17,6 +17,7 @@
 #include "vmm/bus/pci.h"
 #include "vmm/bus/pcihost.h"
 #include "vmm/control.h"
+#include "vmm/helper.h"
 #include "vmm/irqchip.h"
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
@@ -52,6 +53,7 @@ struct machine {
     struct parts parts;
     struct vcpus *vcpus;
     struct control *control; /* NULL: none */
+    struct helper *helper;   /* NULL: there is no sandbox */
     bool halted;             /* the user stopped it */
     bool stuck;              /* host I/O did not end: guest memory must stay mapped */
 };

@@ -15,6 +15,7 @@
 #include "vmm/base/trace.h"
 #include "vmm/bootfiles.h"
 #include "vmm/machine-internal.h"
+#include "vmm/sandbox.h"
 #include "vmm/trace-run.h"
 
 /* What somebody wants of the machine; later ones matter more. */
@@ -194,8 +195,14 @@ int machine_wishes_open(struct machine *m, struct err *err)
 static int machine_load(struct machine *m, struct err *err)
 {
     struct load_entry entry;
-    int ret = bootfiles_load(m->config, &m->board, &m->mem, &entry, err);
+    struct bootfiles files;
+    int ret = m->helper ? helper_bootfiles(m->helper, &files, err)
+                        : bootfiles_open(m->config, &files, err);
 
+    if (ret < 0)
+        return ret;
+    ret = bootfiles_load(&files, m->config, &m->board, &m->mem, &entry, err);
+    bootfiles_close(&files);
     return ret < 0 ? ret : vcpus_boot_set(m->vcpus, &entry, err);
 }
 
@@ -308,13 +315,16 @@ static enum machine_end machine_loop(struct machine *m, struct err *err)
     }
 }
 
+/* #syscalls:main exit_group lseek */
 enum machine_end machine_run(struct machine *m, struct err *err)
 {
     enum machine_end end;
 
-    if (machine_load(m, err) < 0 || loop_start(m->io, err) < 0 || parts_start(&m->parts, err) < 0 ||
+    if (machine_load(m, err) < 0 || sandbox_enter(m->config, err) < 0 ||
+        loop_start(m->io, err) < 0 || parts_start(&m->parts, err) < 0 ||
         vcpus_start(m->vcpus, err) < 0)
         return MACHINE_FAILED;
+    sandbox_close();
     end = machine_loop(m, err);
     trace_run_exits(m->vcpus);
     devices_reset(m);

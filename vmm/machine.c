@@ -17,6 +17,7 @@
 #include "vmm/commands.h"
 #include "vmm/control-path.h"
 #include "vmm/machine-internal.h"
+#include "vmm/sandbox.h"
 #include "vmm/streams.h"
 
 enum { KEYBOARD_PORT = 0x64, DRAIN_MS = 200, NAME_BYTES = 16 };
@@ -168,6 +169,15 @@ static int control_make(struct machine *m, struct err *err)
     return 0;
 }
 
+/* Before anything is opened that it is not to have. */
+static int helper_make(struct machine *m, struct err *err)
+{
+    if (!sandbox_wanted())
+        return 0;
+    m->helper = helper_start(m->config, m->control ? control_where(m->control) : NULL, err);
+    return m->helper ? 0 : -EIO;
+}
+
 static int vcpus_make(struct machine *m, struct err *err)
 {
     const struct vcpu_events events = {machine_vcpu_ended, m};
@@ -179,7 +189,8 @@ static int vcpus_make(struct machine *m, struct err *err)
 struct machine *machine_new(const struct config *config, struct err *err)
 {
     static int (*const step[])(struct machine *, struct err *) = {
-        loops_make, control_make, kvm_make, bus_make, platform_make, devices_make, vcpus_make,
+        loops_make,    control_make, helper_make, kvm_make, bus_make,
+        platform_make, devices_make, vcpus_make,
     };
     struct machine *m = calloc(1, sizeof(*m));
 
@@ -238,6 +249,7 @@ void machine_free(struct machine *m)
     loop_free(m->main);
     if (m->signals >= 0)
         close(m->signals);
+    helper_free(m->helper);
     free(m->apic_id);
     free(m);
 }

@@ -19,6 +19,7 @@
 #include "vmm/config.h"
 #include "vmm/ctl.h"
 #include "vmm/machine.h"
+#include "vmm/sandbox.h"
 #include "vmm/top.h"
 #include "vmm/trace-diff.h"
 #include "vmm/trace-main.h"
@@ -123,6 +124,7 @@ static int verb_run(int argc, char **argv)
     if (config_parse(&config, argc, argv, &err) < 0)
         goto out;
     log_set_level(config.log);
+    sandbox_begin(&config);
     if (trace_run_open(&config, argc, argv, &err) < 0)
         goto out;
     machine = machine_new(&config, &err);

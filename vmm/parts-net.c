@@ -64,6 +64,7 @@ static struct net *user_open(const struct config *config, const struct config_ne
     const struct net_slirp_conf conf = {
         .forward = c->forward, .n_forwards = c->n_forwards, .mtu = c->mtu, .host = config->name};
 
+    loop_set_kind(part->loop, THREAD_USER);
     return net_slirp_open(&conf, part->name, part->loop, err);
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "vmm/arch.h"
+#include "vmm/base/thread.h"
 #include "vmm/vcpu.h"
 
 struct kvm_run;
@@ -20,7 +21,7 @@ struct vcpu {
     int fd;
     struct kvm_run *run;
     struct arch_state *initial;
-    pthread_t thread;
+    struct thread thread;
     bool parked, ended;                 /* under set->lock; ended: not to run before a reset */
     _Atomic uint64_t exits[VCPU_EXITS]; /* written by its thread only */
 };

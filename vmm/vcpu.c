@@ -306,7 +306,8 @@ static bool exit_traced(struct vcpu *v)
     return on;
 }
 
-/* EAGAIN is a vCPU that waits to be started by another one. */
+/* EAGAIN is a vCPU that waits to be started by another one.
+ * #ioctls:vcpu KVM_RUN */
 bool vcpu_run_once(struct vcpu *v)
 {
     if (ioctl(v->fd, KVM_RUN, NULL) == 0)

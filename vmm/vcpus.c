@@ -17,7 +17,7 @@
 #include "vmm/base/trace.h"
 #include "vmm/vcpu-internal.h"
 
-enum { STACK_SIZE = 512 * 1024, NAME_SIZE = 16 };
+enum { STACK_SIZE = 512 * 1024 };
 
 const char *const vcpu_event_name[VCPU_EVENTS] = {
     [VCPU_TRIPLE_FAULT] = "triple fault",
@@ -73,11 +73,8 @@ void vcpu_end(struct vcpu *v, enum vcpu_event event)
 static void *vcpu_main(void *arg)
 {
     struct vcpu *v = arg;
-    char name[NAME_SIZE];
 
-    snprintf(name, sizeof(name), "vcpu%u", v->index);
-    pthread_setname_np(pthread_self(), name);
-    trace_thread(name, v->index);
+    trace_thread(v->thread.name, v->index);
     while (vcpu_gate(v))
         while (vcpu_run_once(v))
             ;
@@ -105,37 +102,27 @@ static int kick_install(struct err *err)
     return 0;
 }
 
-/* What a vCPU thread blocks: all but the kick and what its own mistakes raise. */
-static void thread_sigmask(sigset_t *mask)
+static int vcpu_start(struct vcpu *v)
 {
-    static const int open[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
-
-    sigfillset(mask);
-    sigdelset(mask, kick_signal());
-    for (size_t i = 0; i < ARRAY_SIZE(open); i++)
-        sigdelset(mask, open[i]);
+    v->thread = (struct thread){.kind = THREAD_VCPU,
+                                .signal = kick_signal(),
+                                .stack = STACK_SIZE,
+                                .fn = vcpu_main,
+                                .arg = v};
+    snprintf(v->thread.name, sizeof(v->thread.name), "vcpu%u", v->index);
+    return thread_start(&v->thread);
 }
 
 int vcpus_start(struct vcpus *set, struct err *err)
 {
-    pthread_attr_t attr;
-    sigset_t mask, before;
     int got = 0;
 
     if (set->n_threads)
         return err_set(err, EBUSY, "the vCPUs run already");
-    thread_sigmask(&mask);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_SIZE);
-    pthread_sigmask(SIG_SETMASK, &mask, &before);
     while (!got && set->n_threads < set->n) {
-        struct vcpu *v = &set->cpu[set->n_threads];
-
-        got = pthread_create(&v->thread, &attr, vcpu_main, v);
+        got = vcpu_start(&set->cpu[set->n_threads]);
         set->n_threads += !got;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
     if (got)
         return err_errno(err, got, "cannot start the thread of vCPU %u", set->n_threads);
     return 0;
@@ -149,7 +136,7 @@ static void vcpus_kick(struct vcpus *set)
 
         vcpu_hurry(v, true);
         if (!v->parked)
-            pthread_kill(v->thread, kick_signal());
+            pthread_kill(v->thread.id, kick_signal());
     }
 }
 
@@ -210,7 +197,7 @@ static void vcpus_join(struct vcpus *set)
     vcpus_kick(set);
     pthread_mutex_unlock(&set->lock);
     for (unsigned i = 0; i < set->n_threads; i++)
-        pthread_join(set->cpu[i].thread, NULL);
+        thread_join(&set->cpu[i].thread);
     set->n_threads = 0;
 }
 

@@ -104,7 +104,8 @@ static int image_lock(int fd, const char *path, bool writes, struct err *err)
     return err_set(err, EBUSY, "disk %s is being written by another process: no shared lock", path);
 }
 
-/* The kernel may hold on to the file for a while after it was closed. */
+/* The kernel may hold on to the file for a while after it was closed.
+ * #syscalls:main fcntl */
 static void image_unlock(int fd)
 {
     struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = LOCK_AT, .l_len = 1};
@@ -265,6 +266,11 @@ void blk_backend_close(struct blk_backend *be)
     backend_free(be);
 }
 
+/*
+ * The file may have become larger.
+ * #syscalls:main fstat newfstatat
+ * #ioctls:main BLKGETSIZE64
+ */
 int blk_backend_resize(struct blk_backend *be, struct err *err)
 {
     uint64_t size;
@@ -279,6 +285,7 @@ int blk_backend_resize(struct blk_backend *be, struct err *err)
     return 0;
 }
 
+/* #syscalls:main fstat newfstatat ftruncate */
 int blk_backend_grow(struct blk_backend *be, uint64_t size, struct err *err)
 {
     struct stat st;

@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "devices/backend/blk-engine.h"
+#include "vmm/base/thread.h"
 
 enum { POOL_THREADS = 4, POOL_STACK = 256 * 1024 };
 
@@ -21,7 +21,7 @@ struct blk_pool {
     struct loop_work work;
     bool stop;
     unsigned n;
-    pthread_t thread[POOL_THREADS];
+    struct thread thread[POOL_THREADS];
 };
 
 static void *pool_main(void *arg)
@@ -94,7 +94,7 @@ void blk_pool_close(struct blk_backend *be)
     pthread_cond_broadcast(&pool->cond);
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->n; i++)
-        pthread_join(pool->thread[i], NULL);
+        thread_join(&pool->thread[i]);
     loop_cancel(be->loop, &pool->work);
     pthread_cond_destroy(&pool->cond);
     pthread_mutex_destroy(&pool->lock);
@@ -103,22 +103,14 @@ void blk_pool_close(struct blk_backend *be)
 }
 
 /* Returns an errno value. */
-static int thread_start(struct blk_pool *pool, unsigned i)
+static int worker_start(struct blk_pool *pool, unsigned i)
 {
-    pthread_attr_t attr;
-    sigset_t all, old;
-    int ret;
-
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, POOL_STACK);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    ret = pthread_create(&pool->thread[i], &attr, pool_main, pool);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
-    if (!ret)
-        pthread_setname_np(pool->thread[i], "disk");
-    return ret;
+    pool->thread[i] = (struct thread){.kind = THREAD_FILE,
+                                      .name = "disk",
+                                      .stack = POOL_STACK,
+                                      .fn = pool_main,
+                                      .arg = pool};
+    return thread_start(&pool->thread[i]);
 }
 
 int blk_pool_open(struct blk_backend *be, unsigned threads, struct err *err)
@@ -134,7 +126,7 @@ int blk_pool_open(struct blk_backend *be, unsigned threads, struct err *err)
     pthread_cond_init(&pool->cond, NULL);
     be->pool = pool;
     while (!ret && pool->n < threads && pool->n < POOL_THREADS) {
-        ret = thread_start(pool, pool->n);
+        ret = worker_start(pool, pool->n);
         pool->n += !ret;
     }
     if (pool->n)

@@ -81,6 +81,7 @@ static void uring_commit(struct blk_backend *be)
         loop_post(be->loop, &u->wake);
 }
 
+/* #syscalls:io io_uring_enter */
 static void uring_begin(struct uring *u)
 {
     struct io_uring_sqe *sqe;
@@ -151,6 +152,7 @@ static void uring_wake(void *arg)
     (void)arg;
 }
 
+/* #syscalls:main io_uring_register */
 static void uring_close(struct blk_backend *be)
 {
     struct uring *u = (struct uring *)be->engine_state;

@@ -375,6 +375,10 @@ void blk_cancel(struct blk_backend *be)
     be->cancel = be->in_flight != 0;
 }
 
+/*
+ * #syscalls:file preadv pwritev fdatasync fallocate
+ * #ioctls:file BLKDISCARD
+ */
 int64_t blk_step_run(const struct blk_backend *be, const struct blk_io *io)
 {
     const struct blk_step *s = &io->step;

@@ -285,6 +285,7 @@ uint64_t chr_lost(const struct chr *chr)
     return chr ? chr->lost : 0;
 }
 
+/* #syscalls:main poll ppoll */
 size_t chr_drain(struct chr *chr, unsigned timeout_ms)
 {
     const uint64_t end = clock_ns() + timeout_ms * UINT64_C(1000000);

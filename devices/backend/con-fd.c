@@ -105,6 +105,7 @@ void con_fd_close(struct con_fd *f)
     *f = (struct con_fd){.fd = -1};
 }
 
+/* #syscalls:io read write sendto */
 int64_t con_fd_put(struct con_fd *f, const void *data, size_t len)
 {
     ssize_t n;

@@ -67,6 +67,7 @@ static void door_arm(struct con_socket *s)
         loop_timer_set(s->retry, RETRY_NS);
 }
 
+/* #syscalls:io accept4 poll ppoll close */
 static void door_ready(void *arg, uint32_t events)
 {
     struct con_socket *s = (struct con_socket *)arg;

@@ -77,6 +77,7 @@ static bool would_block(const struct con_stream *s, short events)
     return s->kind == CON_STREAM_SHARED && poll(&pfd, 1, 0) == 0;
 }
 
+/* #syscalls:io read write recvfrom sendto poll ppoll */
 int64_t con_stream_read(const struct con_stream *s, void *to, size_t len)
 {
     ssize_t n;

@@ -242,6 +242,7 @@ static int64_t tty_put(struct chr *chr, const void *data, size_t len)
 
 /* ---- size ---- */
 
+/* #ioctls:vcpu,io TIOCGWINSZ */
 static bool tty_size(struct chr *chr, struct chr_size *size)
 {
     const struct con_tty *t = tty_of(chr);

@@ -107,6 +107,7 @@ static void ask_later(struct entropy *e, ssize_t n)
         loop_timer_set(e->retry, RETRY_NS);
 }
 
+/* #syscalls:io getrandom read */
 size_t entropy_get(struct entropy *e, void *to, size_t len)
 {
     const ssize_t n = e->fd < 0 ? getrandom(to, len, GRND_NONBLOCK) : read(e->fd, to, len);

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +19,7 @@
 #include "devices/backend/net-queue.h"
 #include "devices/backend/net.h"
 #include "vmm/base/bits.h"
+#include "vmm/base/thread.h"
 
 enum {
     BUFFER_BYTES = 1024 * 1024,
@@ -46,7 +46,7 @@ struct net_dump {
     const char *name;
     int fd;
     bool regular;
-    pthread_t thread;
+    struct thread thread;
     pthread_mutex_t lock; /* leaf: what follows up to lost */
     pthread_cond_t cond;
     uint8_t *fill; /* the buffer that is filled */
@@ -130,6 +130,7 @@ static void buffer_write(struct net_dump *d, size_t len)
         dump_broken(d, -ret);
 }
 
+/* #syscalls:file write poll ppoll ftruncate */
 static void *dump_main(void *arg)
 {
     struct net_dump *d = (struct net_dump *)arg;
@@ -178,22 +179,18 @@ static int file_open(struct net_dump *d, const char *path, struct err *err)
     return 0;
 }
 
-static int thread_start(struct net_dump *d, struct err *err)
+static int writer_start(struct net_dump *d, struct err *err)
 {
-    pthread_attr_t attr;
-    sigset_t all, old;
     int ret;
 
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    ret = pthread_create(&d->thread, &attr, dump_main, d);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
+    d->thread = (struct thread){.kind = THREAD_FILE,
+                                .name = "net-dump",
+                                .stack = STACK_BYTES,
+                                .fn = dump_main,
+                                .arg = d};
+    ret = thread_start(&d->thread);
     if (ret)
         return err_errno(err, ret, "%s: cannot start the thread that writes the dump", d->name);
-    pthread_setname_np(d->thread, "net-dump");
     return 0;
 }
 
@@ -232,7 +229,7 @@ struct net_dump *net_dump_open(const char *path, const char *name, struct err *e
     else if (file_open(d, path, err) == 0) {
         memcpy(d->fill, &head, sizeof(head));
         d->used = sizeof(head);
-        if (thread_start(d, err) == 0)
+        if (writer_start(d, err) == 0)
             return d;
     }
     dump_free(d);
@@ -283,6 +280,6 @@ void net_dump_close(struct net_dump *d)
     d->stopping = true;
     pthread_mutex_unlock(&d->lock);
     pthread_cond_signal(&d->cond);
-    pthread_join(d->thread, NULL);
+    thread_join(&d->thread);
     dump_free(d);
 }

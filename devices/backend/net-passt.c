@@ -15,6 +15,7 @@
 
 #include "devices/backend/net-queue.h"
 #include "vmm/base/bits.h"
+#include "vmm/base/usock.h"
 
 enum {
     LENGTH = 4,
@@ -58,16 +59,13 @@ static void events_settle(struct net_passt *p)
 /* 0 or -errno. */
 static int passt_connect(struct net_passt *p)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int ret;
+    int ret = usock_connect(p->path);
 
-    memcpy(a.sun_path, p->path, strlen(p->path) + 1); /* it fits: net_passt_open() looked */
-    p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (p->fd < 0)
-        return -errno;
+    if (ret < 0)
+        return ret;
+    p->fd = ret;
     p->events = p->listening ? EPOLLIN : 0u;
-    if (connect(p->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
-        p->src = loop_fd_add(p->net.loop, p->fd, p->events, socket_ready, p);
+    p->src = loop_fd_add(p->net.loop, p->fd, p->events, socket_ready, p);
     if (p->src)
         return 0;
     ret = -errno;
@@ -115,7 +113,8 @@ static void retry_due(void *arg)
 
 /* ---- to the other side ---- */
 
-/* Write what waits, as far as it goes. */
+/* Write what waits, as far as it goes.
+ * #syscalls:io sendto recvfrom */
 static void out_flush(struct net_passt *p)
 {
     while (p->out_at < p->out) {

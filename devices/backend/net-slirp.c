@@ -272,7 +272,16 @@ static void settle(void *arg)
     wants_carry(s);
 }
 
-/* Let libslirp do what is due, with those descriptors that are ready. */
+/*
+ * Let libslirp do what is due, with those descriptors that are ready. What it needs beside an event
+ * loop are sockets of the Internet's; it asks for files, too, but those it gets from elsewhere
+ * (vmm/sandbox-filter.c).
+ * #syscalls:user,main shutdown
+ * #syscalls:user socket bind connect listen accept setsockopt getsockopt
+ * #syscalls:user getsockname getpeername sendto recvfrom sendmsg recvmsg fcntl
+ * #syscalls:user fstat newfstatat lseek
+ * #ioctls:user FIONREAD FIONBIO SIOCATMARK
+ */
 static void poll_run(struct net_slirp *s, const struct epoll_event *ev, int n)
 {
     for (int i = 0; i < n; i++)

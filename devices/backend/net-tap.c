@@ -101,6 +101,7 @@ void tap_watched(void *arg, enum net_watch_state state)
 
 /* ---- frames ---- */
 
+/* #syscalls:io readv writev */
 static int tap_send(struct net *net, unsigned pair, const struct iovec *iov, unsigned n)
 {
     struct tap_queue *q = &tap_of(net)->queue[pair];
@@ -136,6 +137,9 @@ static void tap_listen(struct net *net, unsigned pair, bool on)
 }
 
 /* ---- offloads ---- */
+
+/* A driver that begins or ends sets them: from a vCPU.
+ * #ioctls:vcpu,io TUNSETOFFLOAD TUNSETQUEUE */
 
 static const struct {
     uint32_t offload;

@@ -73,6 +73,7 @@ static void datagram_seen(struct net_watch *w, void *data, size_t len)
     }
 }
 
+/* #syscalls:io sendto recvfrom */
 static void netlink_ready(void *arg, uint32_t events)
 {
     struct net_watch *w = (struct net_watch *)arg;

@@ -43,7 +43,12 @@ static bool in_foreground(void)
     return front == getpgrp() || (front < 0 && errno == ENOTTY);
 }
 
-/* In the background this would stop us, or pull the terminal from under the shell. */
+/*
+ * In the background this would stop us, or pull the terminal from under the shell. Whatever thread
+ * ends the process does it.
+ * #syscalls:* getpgrp getpgid
+ * #ioctls:* TIOCGPGRP TCGETS TCSETS
+ */
 static bool mode_set(const struct termios *mode)
 {
     sigset_t ttou, old;

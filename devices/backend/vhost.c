@@ -21,6 +21,14 @@ enum { SHORT_HEADER = 10 };
 
 #define VHOST_PATH "/dev/vhost-net"
 
+/*
+ * A driver that begins or ends does this from a vCPU.
+ * #syscalls:vcpu,io eventfd2
+ * #ioctls:vcpu,io VHOST_SET_MEM_TABLE VHOST_SET_FEATURES VHOST_SET_VRING_NUM VHOST_SET_VRING_BASE
+ * #ioctls:vcpu,io VHOST_SET_VRING_ADDR VHOST_SET_VRING_CALL VHOST_SET_VRING_ERR
+ * #ioctls:vcpu,io VHOST_SET_VRING_KICK VHOST_NET_SET_BACKEND VHOST_GET_VRING_BASE TUNSETVNETHDRSZ
+ */
+
 struct vhost {
     int fd;
     uint64_t features;

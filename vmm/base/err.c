@@ -146,6 +146,7 @@ bool bug_at(const char *file, int line, const char *what)
     return true;
 }
 
+/* #syscalls:* clock_gettime */
 uint64_t clock_ns(void)
 {
     struct timespec ts;

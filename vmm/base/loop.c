@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/thread.h"
 
 enum { LOOP_EVENTS = 32, LOOP_STACK = 512 * 1024 };
 
@@ -52,7 +52,7 @@ struct loop {
     struct loop_hook *hook;
     bool again; /* work was posted within the turn: the next one does not wait */
     uint64_t waits;
-    pthread_t thread;
+    struct thread thread;
     bool running;
     bool stopping; /* under post_lock */
 };
@@ -68,6 +68,7 @@ struct loop *loop_new(const char *name, struct err *err)
         return NULL;
     }
     strncpy(loop->name, name, sizeof(loop->name) - 1);
+    loop->thread.kind = THREAD_IO;
     pthread_mutex_init(&loop->lock, NULL);
     pthread_mutex_init(&loop->post_lock, NULL);
     pthread_condattr_init(&attr);
@@ -110,6 +111,7 @@ void loop_wake(struct loop *loop)
     pthread_cond_broadcast(&loop->cond);
 }
 
+/* #syscalls:vcpu,io,user epoll_ctl */
 struct loop_fd *loop_fd_add(struct loop *loop, int fd, uint32_t events,
                             void (*fn)(void *arg, uint32_t events), void *arg)
 {
@@ -165,6 +167,7 @@ static void timer_ready(void *arg, uint32_t events)
         timer->fn(timer->arg);
 }
 
+/* #syscalls:vcpu,io,user timerfd_create timerfd_settime read close */
 struct loop_timer *loop_timer_new(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
     struct loop_timer *timer = calloc(1, sizeof(*timer));
@@ -202,6 +205,7 @@ void loop_timer_del(struct loop_timer *timer)
     free(timer);
 }
 
+/* #syscalls:* write */
 static void loop_kick(struct loop *loop)
 {
     const uint64_t one = 1;
@@ -332,6 +336,7 @@ static bool work_left(struct loop *loop)
     return left;
 }
 
+/* #syscalls:io,user epoll_wait epoll_pwait */
 int loop_turn(struct loop *loop, int timeout_ms)
 {
     struct epoll_event ev[LOOP_EVENTS];
@@ -378,23 +383,23 @@ static void *loop_main(void *arg)
     return NULL;
 }
 
+void loop_set_kind(struct loop *loop, enum thread_kind kind)
+{
+    loop->thread.kind = kind;
+}
+
 int loop_start(struct loop *loop, struct err *err)
 {
-    pthread_attr_t attr;
-    sigset_t all, old;
     int ret;
 
     loop->stopping = false;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, LOOP_STACK);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    ret = pthread_create(&loop->thread, &attr, loop_main, loop);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
+    memcpy(loop->thread.name, loop->name, sizeof(loop->name));
+    loop->thread.stack = LOOP_STACK;
+    loop->thread.fn = loop_main;
+    loop->thread.arg = loop;
+    ret = thread_start(&loop->thread);
     if (ret)
         return err_errno(err, ret, "cannot start the thread of event loop %s", loop->name);
-    pthread_setname_np(loop->thread, loop->name);
     loop->running = true;
     return 0;
 }
@@ -407,7 +412,7 @@ void loop_stop(struct loop *loop)
     loop->stopping = true;
     pthread_mutex_unlock(&loop->post_lock);
     loop_kick(loop);
-    pthread_join(loop->thread, NULL);
+    thread_join(&loop->thread);
     loop->running = false;
 }
 

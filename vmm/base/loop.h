@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "vmm/base/err.h"
+#include "vmm/base/thread.h"
 
 struct loop;
 struct loop_fd;
@@ -21,6 +22,9 @@ struct loop_timer;
 
 /* A loop without a thread yet. name: at most 15 characters, the thread's. NULL with err filled. */
 struct loop *loop_new(const char *name, struct err *err);
+
+/* What kind of thread it gets; THREAD_IO unless told. Before it starts. */
+void loop_set_kind(struct loop *loop, enum thread_kind kind);
 
 /* Start its thread, all signals blocked. 0 or -errno with err filled. */
 int loop_start(struct loop *loop, struct err *err);

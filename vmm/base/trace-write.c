@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,6 +21,7 @@
 #endif
 
 #include "vmm/base/bits.h"
+#include "vmm/base/thread.h"
 #include "vmm/base/trace-internal.h"
 
 enum {
@@ -48,7 +48,7 @@ static struct {
     _Atomic uint64_t lost; /* by threads without a ring */
     uint64_t lost_told;
     _Atomic bool stopping;
-    pthread_t thread;
+    struct thread thread;
     struct anchor to; /* the latest */
     double slope;     /* nanoseconds a tick since the one before */
     char path[256];
@@ -281,7 +281,7 @@ static void rings_free(void)
     w.n_rings = 0;
 }
 
-/* #syscalls clock_nanosleep write munmap */
+/* #syscalls:file clock_nanosleep write */
 static void *writer_main(void *arg)
 {
     const struct timespec turn = {.tv_nsec = TURN_NS};
@@ -315,20 +315,9 @@ static void header_out(unsigned groups)
 
 static int writer_start(void)
 {
-    pthread_attr_t attr;
-    sigset_t all, old;
-    int ret;
-
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_SIZE);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    ret = pthread_create(&w.thread, &attr, writer_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
-    if (ret == 0)
-        pthread_setname_np(w.thread, "trace");
-    return -ret;
+    w.thread = (struct thread){
+        .kind = THREAD_FILE, .name = "trace", .stack = STACK_SIZE, .fn = writer_main};
+    return -thread_start(&w.thread);
 }
 
 static void file_close(void)
@@ -412,7 +401,7 @@ bool trace_close(void)
         return true;
     atomic_store(&trace_groups, 0);
     atomic_store(&w.stopping, true);
-    pthread_join(w.thread, NULL);
+    thread_join(&w.thread);
     rings_drain();
     lost = trace_lost();
     pthread_mutex_lock(&w.lock);

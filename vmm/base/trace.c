@@ -100,7 +100,8 @@ static inline bool ring_has_room(struct trace_ring *r, uint64_t head, unsigned w
     return head + words - r->tail_seen <= r->mask + 1;
 }
 
-/* The writer never waits for anybody but the file, so this ends. */
+/* The writer never waits for anybody but the file, so this ends.
+ * #syscalls:vcpu,io,user clock_nanosleep */
 static bool ring_wait(struct trace_ring *r, uint64_t head, unsigned words)
 {
     const struct timespec nap = {.tv_nsec = WAIT_NS};

@@ -17,6 +17,8 @@
 
 enum { LOCK_TRIES = 40, LOCK_WAIT_US = 50000, BACKLOG = 16 };
 
+static const struct usock_outside *outside;
+
 static struct sockaddr_un address(const char *path)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -122,12 +124,45 @@ int usock_listen(struct usock *s, const char *what, const char *path, struct err
 
 void usock_close(struct usock *s)
 {
-    struct stat st;
-
     if (s->fd < 0)
         return;
-    if (s->ino && lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
-        unlink(s->path);
+    if (s->ino)
+        usock_remove(s->path, s->dev, s->ino);
     close(s->fd);
     s->fd = -1;
+}
+
+void usock_set_outside(const struct usock_outside *ops)
+{
+    outside = ops;
+}
+
+int usock_connect(const char *path)
+{
+    struct sockaddr_un to;
+    int fd, ret;
+
+    if (outside)
+        return outside->connect(path);
+    if (strlen(path) > USOCK_PATH_MAX)
+        return -ENAMETOOLONG;
+    to = address(path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+        return fd;
+    ret = -errno;
+    close(fd);
+    return ret;
+}
+
+void usock_remove(const char *path, dev_t dev, ino_t ino)
+{
+    struct stat st;
+
+    if (outside)
+        outside->remove(path, dev, ino);
+    else if (lstat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino)
+        unlink(path);
 }

@@ -29,4 +29,18 @@ int usock_listen(struct usock *s, const char *what, const char *path, struct err
 /* Stop listening, and remove the file if it is still ours. */
 void usock_close(struct usock *s);
 
+/* A socket connected to path, not blocking, or -errno. Also while names are out of reach. */
+int usock_connect(const char *path);
+
+/* Remove a socket's file if it is still this one. Likewise. */
+void usock_remove(const char *path, dev_t dev, ino_t ino);
+
+/* Who does the two instead of this process; NULL: it does. ops stays. While no other threads run. */
+struct usock_outside {
+    int (*connect)(const char *path);
+    void (*remove)(const char *path, dev_t dev, ino_t ino);
+};
+
+void usock_set_outside(const struct usock_outside *ops);
+
 #endif

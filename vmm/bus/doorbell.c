@@ -19,6 +19,7 @@ static void doorbell_ready(void *arg, uint32_t events)
     bell->rung(bell->ctx, bell->index);
 }
 
+/* #syscalls:vcpu,io,user eventfd2 close */
 int doorbell_open(struct doorbell *bell, struct loop *loop, struct err *err)
 {
     bell->src = NULL;

@@ -84,7 +84,8 @@ void irq_msi_set(struct irq_msi *msi, uint64_t addr, uint32_t data)
     msi->stale = true;
 }
 
-/* Is there a connected descriptor whose route says what the message says now? Makes it so. */
+/* Is there a connected descriptor whose route says what the message says now? Makes it so.
+ * #syscalls:vcpu,io,user eventfd2 */
 static bool msi_ready(struct irq_msi *msi)
 {
     const struct irq_ops *ops = &msi->irqs->ops;

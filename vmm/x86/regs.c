@@ -62,6 +62,7 @@ static void sregs_enter(struct kvm_sregs *sregs, const struct load_entry *entry)
     sregs->efer = wide ? EFER_LME | EFER_LMA : 0;
 }
 
+/* #ioctls:main KVM_GET_SREGS KVM_SET_SREGS KVM_SET_REGS */
 int arch_vcpu_boot(struct vcpu *vcpu, const struct load_entry *entry, struct err *err)
 {
     struct kvm_regs regs = {.rip = entry->rip,
@@ -83,7 +84,8 @@ int arch_vcpu_boot(struct vcpu *vcpu, const struct load_entry *entry, struct err
     return 0;
 }
 
-/* Fails until the guest uses kvmclock, and then tells it that time was stopped, not stolen. */
+/* Fails until the guest uses kvmclock, and then tells it that time was stopped, not stolen.
+ * #ioctls:main KVM_KVMCLOCK_CTRL */
 void arch_vcpu_resume(struct vcpu *vcpu)
 {
     vcpu_ioctl(vcpu, KVM_KVMCLOCK_CTRL, NULL);
@@ -96,6 +98,7 @@ enum byte_order arch_vcpu_order(struct vcpu *vcpu)
     return ORDER_LITTLE;
 }
 
+/* #ioctls:vcpu KVM_TRANSLATE KVM_GET_REGS KVM_GET_SREGS */
 static size_t code_read(struct vcpu *vcpu, uint64_t linear, uint8_t *code)
 {
     struct kvm_translation tr = {.linear_address = linear};

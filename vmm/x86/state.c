@@ -29,6 +29,12 @@ struct part {
         .name = "MSRs" \
     }
 
+/*
+ * Saved at the start, set again when the machine restarts.
+ * #ioctls:main KVM_SET_SREGS KVM_SET_REGS KVM_SET_XCRS KVM_SET_XSAVE KVM_SET_DEBUGREGS
+ * #ioctls:main KVM_SET_LAPIC KVM_SET_MSRS KVM_SET_MP_STATE KVM_SET_VCPU_EVENTS KVM_SET_IRQCHIP
+ * #ioctls:main KVM_SET_PIT2
+ */
 static const struct part vcpu_parts[] = {
     {"control registers", KVM_GET_SREGS, KVM_SET_SREGS, sizeof(struct kvm_sregs), 0},
     {"registers", KVM_GET_REGS, KVM_SET_REGS, sizeof(struct kvm_regs), 0},
