@@ -77,8 +77,8 @@ static bool path_ours(const struct server *s, const char *path)
 static void remove_do(const struct server *s, int sock, const struct helper_ask *ask)
 {
     struct stat st;
-    const bool ok = path_ours(s, ask->path) && lstat(ask->path, &st) == 0 &&
-                    S_ISSOCK(st.st_mode) && st.st_dev == ask->dev && st.st_ino == ask->ino;
+    const bool ok = path_ours(s, ask->path) && lstat(ask->path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+                    st.st_dev == ask->dev && st.st_ino == ask->ino;
 
     answer_number(sock, ok && unlink(ask->path) == 0 ? 0 : -ENOENT, -1);
 }

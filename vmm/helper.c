@@ -74,8 +74,7 @@ int64_t helper_get(int sock, void *head, size_t head_len, void *more, size_t mor
         return -errno;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            memcpy(fd, CMSG_DATA(c),
-                   min_u64(c->cmsg_len - CMSG_LEN(0), HELPER_FDS * sizeof(int)));
+            memcpy(fd, CMSG_DATA(c), min_u64(c->cmsg_len - CMSG_LEN(0), HELPER_FDS * sizeof(int)));
     return n;
 }
 

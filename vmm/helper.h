@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A process beside ours that stays as we were before the sandbox, and does the few things that need
- * names of files: find what to boot at a restart, remove our sockets' files, connect to passt again,
- * look for name servers. It knows the options; it does nothing that they do not name.
+ * names of files: find what to boot at a restart, remove our sockets' files, connect to passt
+ * again, look for name servers. It knows the options; it does nothing that they do not name.
  */
 #ifndef VMM_HELPER_H
 #define VMM_HELPER_H

@@ -189,8 +189,8 @@ static int vcpus_make(struct machine *m, struct err *err)
 struct machine *machine_new(const struct config *config, struct err *err)
 {
     static int (*const step[])(struct machine *, struct err *) = {
-        loops_make,    control_make, helper_make, kvm_make, bus_make,
-        platform_make, devices_make, vcpus_make,
+        loops_make, control_make,  helper_make,  kvm_make,
+        bus_make,   platform_make, devices_make, vcpus_make,
     };
     struct machine *m = calloc(1, sizeof(*m));
 

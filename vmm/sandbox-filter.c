@@ -79,9 +79,9 @@ static int allow_ioctl(scmp_filter_ctx ctx, int call, enum thread_kind kind)
     int ret = 0;
 
     for (size_t i = 0; ret == 0 && i < table_ioctl[kind].n; i++)
-        ret = seccomp_rule_add(
-            ctx, SCMP_ACT_ALLOW, call, 1,
-            SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, table_ioctl[kind].command[i]));
+        ret =
+            seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, table_ioctl[kind].command[i]));
     return ret;
 }
 
@@ -121,12 +121,9 @@ static const struct {
     int call;
     int (*allow)(scmp_filter_ctx ctx, int call, enum thread_kind kind);
 } allow_partly[] = {
-    {SCMP_SYS(mmap), allow_no_code},
-    {SCMP_SYS(mprotect), allow_no_code},
-    {SCMP_SYS(ioctl), allow_ioctl},
-    {SCMP_SYS(rt_sigaction), allow_other_signals},
-    {SCMP_SYS(tgkill), allow_own_threads},
-    {SCMP_SYS(newfstatat), allow_open_files},
+    {SCMP_SYS(mmap), allow_no_code},       {SCMP_SYS(mprotect), allow_no_code},
+    {SCMP_SYS(ioctl), allow_ioctl},        {SCMP_SYS(rt_sigaction), allow_other_signals},
+    {SCMP_SYS(tgkill), allow_own_threads}, {SCMP_SYS(newfstatat), allow_open_files},
     {SCMP_SYS(socket), allow_internet},
 };
 

@@ -83,8 +83,8 @@ static bool root_empty(void)
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return false;
     for (unsigned i = 0; !there && i < ARRAY_SIZE(on); i++)
-        there = mount("vmm", on[i], "tmpfs", flags, "nr_inodes=2,mode=0555") == 0 &&
-                chdir(on[i]) == 0;
+        there =
+            mount("vmm", on[i], "tmpfs", flags, "nr_inodes=2,mode=0555") == 0 && chdir(on[i]) == 0;
     if (!there)
         return false;
     if (syscall(SYS_pivot_root, ".", ".") == 0)

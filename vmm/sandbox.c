@@ -84,8 +84,8 @@ static void libraries_prime(void)
 {
     char name[THREAD_NAME] = "main";
 
-    tzset();              /* gmtime_r(), timegm(): the time zone's file */
-    json_object_seed(0);  /* the first object: /dev/urandom */
+    tzset();             /* gmtime_r(), timegm(): the time zone's file */
+    json_object_seed(0); /* the first object: /dev/urandom */
     (void)strerror(EPERM);
     pthread_getname_np(pthread_self(), name, sizeof(name));
     trace_thread(name, TRACE_NO_CPU); /* its first record: its name */

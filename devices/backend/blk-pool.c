@@ -105,11 +105,8 @@ void blk_pool_close(struct blk_backend *be)
 /* Returns an errno value. */
 static int worker_start(struct blk_pool *pool, unsigned i)
 {
-    pool->thread[i] = (struct thread){.kind = THREAD_FILE,
-                                      .name = "disk",
-                                      .stack = POOL_STACK,
-                                      .fn = pool_main,
-                                      .arg = pool};
+    pool->thread[i] = (struct thread){
+        .kind = THREAD_FILE, .name = "disk", .stack = POOL_STACK, .fn = pool_main, .arg = pool};
     return thread_start(&pool->thread[i]);
 }
 

@@ -15,6 +15,8 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "devices/backend/blk-engine.h"
 #include "vmm/base/bits.h"
@@ -168,6 +170,47 @@ static void uring_close(struct blk_backend *be)
     free(u);
 }
 
+/* liburing 2.3 declares these two and does not have them. 0 or -errno. */
+static int ring_register(const struct uring *u, unsigned op, const void *arg, unsigned n)
+{
+    return syscall(SYS_io_uring_register, u->ring.ring_fd, op, arg, n) < 0 ? -errno : 0;
+}
+
+/*
+ * What the ring's requests do no filter of system calls sees: so it is told itself that there will
+ * be transfers and nothing else, above all no opening of files. Kernels before 5.10 cannot be told.
+ */
+static int ring_restrict(struct uring *u)
+{
+    static const uint8_t ops[] = {IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FALLOCATE,
+                                  IORING_OP_FSYNC};
+    struct io_uring_restriction only[ARRAY_SIZE(ops) + 2] = {
+        {.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_UNREGISTER_FILES},
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = IOSQE_FIXED_FILE},
+    };
+    int ret;
+
+    if (!(u->ring.flags & IORING_SETUP_R_DISABLED))
+        return 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
+        only[i + 2] =
+            (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = ops[i]};
+    ret = ring_register(u, IORING_REGISTER_RESTRICTIONS, only, ARRAY_SIZE(only));
+    return ret < 0 ? ret : ring_register(u, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+/* The newest first: 5.19, 5.10, before. */
+static int ring_open(struct io_uring *ring)
+{
+    static const unsigned flags[] = {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_R_DISABLED,
+                                     IORING_SETUP_R_DISABLED, 0};
+    int ret = -EINVAL;
+
+    for (unsigned i = 0; ret == -EINVAL && i < ARRAY_SIZE(flags); i++)
+        ret = io_uring_queue_init(URING_ENTRIES, ring, flags[i]);
+    return ret;
+}
+
 static int uring_open(struct blk_backend *be, struct err *err)
 {
     struct uring *u = calloc(1, sizeof(*u));
@@ -175,9 +218,7 @@ static int uring_open(struct blk_backend *be, struct err *err)
 
     if (!u)
         return err_errno(err, ENOMEM, "disk %s", be->path);
-    ret = io_uring_queue_init(URING_ENTRIES, &u->ring, IORING_SETUP_COOP_TASKRUN);
-    if (ret == -EINVAL) /* before Linux 5.19 */
-        ret = io_uring_queue_init(URING_ENTRIES, &u->ring, 0);
+    ret = ring_open(&u->ring);
     if (ret < 0) {
         free(u);
         return err_errno(err, -ret, "io_uring for disk %s", be->path);
@@ -191,7 +232,9 @@ static int uring_open(struct blk_backend *be, struct err *err)
     u->hook = (struct loop_hook){.fn = uring_turn, .arg = u};
     loop_hook_add(be->loop, &u->hook);
     u->fixed = io_uring_register_files(&u->ring, be->fd, URING_FIXED) == 0;
-    ret = u->src && u->retry ? 0 : err_errno(err, ENOMEM, "io_uring for disk %s", be->path);
+    ret = u->src && u->retry ? ring_restrict(u) : -ENOMEM;
+    if (ret < 0)
+        err_errno(err, -ret, "io_uring for disk %s", be->path);
     if (!ret && be->device && be->limits.discard) /* by ioctl() only */
         ret = blk_pool_open(be, 1, err);
     if (ret < 0)

@@ -183,11 +183,8 @@ static int writer_start(struct net_dump *d, struct err *err)
 {
     int ret;
 
-    d->thread = (struct thread){.kind = THREAD_FILE,
-                                .name = "net-dump",
-                                .stack = STACK_BYTES,
-                                .fn = dump_main,
-                                .arg = d};
+    d->thread = (struct thread){
+        .kind = THREAD_FILE, .name = "net-dump", .stack = STACK_BYTES, .fn = dump_main, .arg = d};
     ret = thread_start(&d->thread);
     if (ret)
         return err_errno(err, ret, "%s: cannot start the thread that writes the dump", d->name);
