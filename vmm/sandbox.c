@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +32,8 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
+
+enum { ARENAS = 64 };
 
 static bool wanted, filtered;
 
@@ -84,8 +87,9 @@ static void libraries_prime(void)
 {
     char name[THREAD_NAME] = "main";
 
-    tzset();             /* gmtime_r(), timegm(): the time zone's file */
-    json_object_seed(0); /* the first object: /dev/urandom */
+    mallopt(M_ARENA_MAX, ARENAS); /* else malloc() looks how many processors there are */
+    tzset();                      /* gmtime_r(), timegm(): the time zone's file */
+    json_object_seed(0);          /* the first object: /dev/urandom */
     (void)strerror(EPERM);
     pthread_getname_np(pthread_self(), name, sizeof(name));
     trace_thread(name, TRACE_NO_CPU); /* its first record: its name */

@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <glib.h>
 #include <pthread.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
@@ -465,11 +466,22 @@ static int forward_add(struct net_slirp *s, const struct net_slirp_forward *f, s
                      f->text, f->udp ? "UDP" : "TCP", f->host_port);
 }
 
+/* GLib's own way to the log looks at files (which a sandbox ends the process for), and a guest can
+ * make libslirp complain. */
+static void on_complaint(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer arg)
+{
+    static struct log_limit limit;
+
+    (void)level, (void)arg;
+    log_limited(&limit, LOG_DEBUG, "%s: %s", domain ? domain : "libslirp", text);
+}
+
 static int slirp_start(struct net_slirp *s, const struct net_slirp_conf *conf, struct err *err)
 {
     struct loop *loop = s->net.loop;
     int ret = 0;
 
+    g_log_set_default_handler(on_complaint, NULL);
     s->set = epoll_create1(EPOLL_CLOEXEC);
     s->timer = loop_timer_new(loop, timer_due, s);
     if (s->set >= 0)
