@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@
 #define SYS_SECCOMP 1 /* si_code of SIGSYS */
 #endif
 
-enum { CALLS = 512, FILTER_MAX = 4096 /* instructions */ };
+enum { CALLS = 512, NAME_BYTES = 40, CODE_MAX = 512 /* instructions */ };
 
 struct table_call_list {
     const int *call;
@@ -43,9 +44,18 @@ struct table_ioctl_list {
 
 #include <sandbox-table.h>
 
+/* Made once, by a child: its libraries and their memory go with it. */
+struct made {
+    int error; /* errno value */
+    struct {
+        uint32_t n;
+        struct sock_filter code[CODE_MAX];
+    } filter[THREAD_KINDS];
+    char name[CALLS][NAME_BYTES]; /* of system calls, for the line */
+};
+
 static struct {
-    struct sock_fprog filter[THREAD_KINDS];
-    char *name[CALLS]; /* of system calls, for the line */
+    struct made *made;
     int (*resolv)(void);
 } sandbox;
 
@@ -66,52 +76,56 @@ void sandbox_on_resolv(int (*fn)(void))
 
 /* ---- how far ---- */
 
+struct whom {
+    enum thread_kind kind;
+    pid_t process;
+};
+
 /* Memory, never code. */
-static int allow_no_code(scmp_filter_ctx ctx, int call, enum thread_kind kind)
+static int allow_no_code(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    (void)kind;
+    (void)who;
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
-static int allow_ioctl(scmp_filter_ctx ctx, int call, enum thread_kind kind)
+static int allow_ioctl(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
     int ret = 0;
 
-    for (size_t i = 0; ret == 0 && i < table_ioctl[kind].n; i++)
-        ret =
-            seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
-                             SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, table_ioctl[kind].command[i]));
+    for (size_t i = 0; ret == 0 && i < table_ioctl[who->kind].n; i++)
+        ret = seccomp_rule_add(
+            ctx, SCMP_ACT_ALLOW, call, 1,
+            SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, table_ioctl[who->kind].command[i]));
     return ret;
 }
 
 /* Whatever else is caught, what ends us is not. */
-static int allow_other_signals(scmp_filter_ctx ctx, int call, enum thread_kind kind)
+static int allow_other_signals(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    (void)kind;
+    (void)who;
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_NE, SIGSYS));
 }
 
-static int allow_own_threads(scmp_filter_ctx ctx, int call, enum thread_kind kind)
+static int allow_own_threads(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    (void)kind;
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
-                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)who->process));
 }
 
 /* Of what is open; a name is not looked up. */
-static int allow_open_files(scmp_filter_ctx ctx, int call, enum thread_kind kind)
+static int allow_open_files(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    (void)kind;
+    (void)who;
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
                             SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 }
 
-static int allow_internet(scmp_filter_ctx ctx, int call, enum thread_kind kind)
+static int allow_internet(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
     int ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
 
-    (void)kind;
+    (void)who;
     if (ret == 0)
         ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
     return ret;
@@ -119,7 +133,7 @@ static int allow_internet(scmp_filter_ctx ctx, int call, enum thread_kind kind)
 
 static const struct {
     int call;
-    int (*allow)(scmp_filter_ctx ctx, int call, enum thread_kind kind);
+    int (*allow)(scmp_filter_ctx ctx, int call, const struct whom *who);
 } allow_partly[] = {
     {SCMP_SYS(mmap), allow_no_code},       {SCMP_SYS(mprotect), allow_no_code},
     {SCMP_SYS(ioctl), allow_ioctl},        {SCMP_SYS(rt_sigaction), allow_other_signals},
@@ -127,50 +141,86 @@ static const struct {
     {SCMP_SYS(socket), allow_internet},
 };
 
-static int call_allow(scmp_filter_ctx ctx, int call, enum thread_kind kind)
+static int call_allow(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
     for (size_t i = 0; i < ARRAY_SIZE(allow_partly); i++)
         if (allow_partly[i].call == call)
-            return allow_partly[i].allow(ctx, call, kind);
+            return allow_partly[i].allow(ctx, call, who);
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 0);
 }
 
 /* ---- making ---- */
 
 /* The kernel's form of it: in each thread one system call is left to be done. */
-static int filter_export(scmp_filter_ctx ctx, struct sock_fprog *filter)
+static int filter_export(scmp_filter_ctx ctx, struct made *made, enum thread_kind kind)
 {
+    struct sock_filter *code = made->filter[kind].code;
+    const size_t room = sizeof(made->filter[kind].code);
     const int fd = memfd_create("filter", MFD_CLOEXEC);
-    struct sock_filter *code = calloc(FILTER_MAX, sizeof(*code));
-    int ret = fd < 0 || !code ? -ENOMEM : seccomp_export_bpf(ctx, fd);
-    const ssize_t got = ret < 0 ? 0 : pread(fd, code, FILTER_MAX * sizeof(*code), 0);
+    int ret = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
+    const ssize_t got = ret < 0 ? 0 : pread(fd, code, room, 0);
 
-    if (ret == 0 && (got <= 0 || got == (ssize_t)(FILTER_MAX * sizeof(*code))))
+    if (ret == 0 && (got <= 0 || (size_t)got == room))
         ret = -EFBIG;
     if (fd >= 0)
         close(fd);
-    if (ret < 0)
-        free(code);
-    else
-        *filter = (struct sock_fprog){(unsigned short)((size_t)got / sizeof(*code)), code};
+    made->filter[kind].n = (uint32_t)((size_t)got / sizeof(*code));
     return ret;
 }
 
-static int filter_make(enum thread_kind kind)
+static int filter_make(struct made *made, const struct whom *who)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
-    const struct table_call_list *list = &table_call[kind];
+    const struct table_call_list *list = &table_call[who->kind];
     int ret = ctx ? 0 : -ENOMEM;
 
     if (ret == 0)
         ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     for (size_t i = 0; ret == 0 && i < list->n; i++)
-        ret = call_allow(ctx, list->call[i], kind);
+        ret = call_allow(ctx, list->call[i], who);
     if (ret == 0)
-        ret = filter_export(ctx, &sandbox.filter[kind]);
+        ret = filter_export(ctx, made, who->kind);
     if (ctx)
         seccomp_release(ctx);
     return ret;
+}
+
+/* In the child. */
+static void all_make(struct made *made, pid_t process)
+{
+    int ret = 0;
+
+    for (unsigned kind = 0; ret == 0 && kind < THREAD_KINDS; kind++)
+        ret = filter_make(made, &(const struct whom){(enum thread_kind)kind, process});
+    for (int call = 0; ret == 0 && call < CALLS; call++) {
+        const char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
+
+        snprintf(made->name[call], NAME_BYTES, "%s", name ? name : "");
+    }
+    made->error = -ret;
+}
+
+static int child_make(struct made *made, struct err *err)
+{
+    const pid_t process = getpid();
+    int status = 0;
+    pid_t child;
+
+    made->error = EIO;
+    child = fork();
+    if (child == 0) {
+        made->error = 0;
+        all_make(made, process);
+        _exit(made->error ? EXIT_FAILURE : 0);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (child < 0)
+        return err_errno(err, errno, "cannot make filters of system calls");
+    if (status || made->error)
+        return err_errno(err, made->error ? made->error : EIO,
+                         "cannot make filters of system calls");
+    return 0;
 }
 
 /* ---- what is stopped ---- */
@@ -204,8 +254,8 @@ static void line_tell(int call)
     at = text_put(at, end, " (");
     at = text_put(at, end, thread_kind_name[me.kind]);
     at = text_put(at, end, ") called ");
-    if (call >= 0 && call < CALLS && sandbox.name[call])
-        at = text_put(at, end, sandbox.name[call]);
+    if (call >= 0 && call < CALLS && sandbox.made->name[call][0])
+        at = text_put(at, end, sandbox.made->name[call]);
     else
         at = number_put(text_put(at, end, "system call "), end, (unsigned)call);
     at = text_put(at, end,
@@ -271,15 +321,13 @@ static void on_stopped(int sig, siginfo_t *info, void *context)
     syscall(SYS_kill, getpid(), SIGKILL);
 }
 
-static int stopped_catch(struct err *err)
+int sandbox_filters_catch(struct err *err)
 {
     struct sigaction act = {.sa_sigaction = on_stopped, .sa_flags = SA_SIGINFO};
     uint32_t action = SECCOMP_RET_TRAP;
 
     if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
         return err_errno(err, errno, "the kernel has no filters of system calls");
-    for (int call = 0; call < CALLS; call++)
-        sandbox.name[call] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
     if (sigaction(SIGSYS, &act, NULL) < 0)
         return err_errno(err, errno, "SIGSYS");
     return 0;
@@ -287,21 +335,26 @@ static int stopped_catch(struct err *err)
 
 int sandbox_filters_make(struct err *err)
 {
-    int ret = 0;
+    int ret;
 
-    for (unsigned kind = 0; ret == 0 && kind < THREAD_KINDS; kind++)
-        ret = filter_make((enum thread_kind)kind);
-    if (ret < 0)
-        return err_errno(err, -ret, "cannot make filters of system calls");
-    return stopped_catch(err);
+    sandbox.made = mmap(NULL, sizeof(*sandbox.made), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (sandbox.made == MAP_FAILED)
+        return err_errno(err, errno, "filters of system calls");
+    ret = child_make(sandbox.made, err);
+    mprotect(sandbox.made, sizeof(*sandbox.made), PROT_READ);
+    return ret;
 }
 
 void sandbox_filter_enter(enum thread_kind kind, const char *name)
 {
+    const struct sock_fprog filter = {(unsigned short)sandbox.made->filter[kind].n,
+                                      sandbox.made->filter[kind].code};
+
     me.kind = kind;
     snprintf(me.name, sizeof(me.name), "%s", name);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &sandbox.filter[kind]) == 0)
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0)
         return;
     log_msg(LOG_ERROR, "sandbox: cannot filter the system calls of thread %s: %s", name,
             strerror(errno));

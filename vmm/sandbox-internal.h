@@ -31,8 +31,11 @@ void sandbox_landlock(bool host_net, struct sandbox_report *report);
 /* No capabilities, no new privileges. */
 void sandbox_caps(struct sandbox_report *report);
 
-/* Make the filters of all kinds, and catch what they stop. 0 or -errno with err filled. */
+/* Make the filters of all kinds; no other threads run. 0 or -errno with err filled. */
 int sandbox_filters_make(struct err *err);
+
+/* Catch what they stop, after everybody else who handles signals. Likewise. */
+int sandbox_filters_catch(struct err *err);
 
 /* Lay the filter of that kind on the calling thread. The process ends where that fails. */
 void sandbox_filter_enter(enum thread_kind kind, const char *name);

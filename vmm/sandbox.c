@@ -36,6 +36,8 @@
 enum { ARENAS = 64 };
 
 static bool wanted, filtered;
+static int filter_status;
+static struct err filter_error;
 
 static void words_add(char *to, size_t size, const char *fmt, va_list ap)
 {
@@ -73,8 +75,11 @@ void sandbox_begin(const struct config *config)
         wanted = false;
         log_msg(LOG_INFO, "sandbox: off, this vmm was built with a sanitizer");
     }
-    if (wanted)
-        threads_hold();
+    if (!wanted)
+        return;
+    threads_hold();
+    /* first of all: a child makes them, and there is little yet that it has to copy */
+    filter_status = sandbox_filters_make(&filter_error);
 }
 
 bool sandbox_wanted(void)
@@ -107,10 +112,9 @@ static bool needs_host_net(const struct config *config)
 static int filters_prepare(const struct config *config, struct sandbox_report *report,
                            struct err *err)
 {
-    struct err why = {""};
-    const int ret = sandbox_filters_make(&why);
-
-    filtered = ret == 0;
+    if (filter_status == 0)
+        filter_status = sandbox_filters_catch(&filter_error);
+    filtered = filter_status == 0;
     if (filtered) {
         sandbox_have(report, "system calls by lists (vcpu %zu, io %zu)",
                      sandbox_filter_calls(THREAD_VCPU), sandbox_filter_calls(THREAD_IO));
@@ -118,8 +122,8 @@ static int filters_prepare(const struct config *config, struct sandbox_report *r
         return 0;
     }
     if (config->sandbox == CONFIG_SANDBOX_ON)
-        return err_set(err, -ret, "--sandbox on: %s", why.text);
-    log_msg(LOG_WARN, "sandbox: no filter of system calls: %s", why.text);
+        return err_set(err, -filter_status, "--sandbox on: %s", filter_error.text);
+    log_msg(LOG_WARN, "sandbox: no filter of system calls: %s", filter_error.text);
     return 0;
 }
 

@@ -167,7 +167,7 @@ static void in_kind(enum thread_kind kind, void (*fn)(void))
     threads_hold();
     if (kind != THREAD_MAIN && thread_start(&t) != 0)
         _exit(1);
-    if (sandbox_filters_make(&err) < 0) {
+    if (sandbox_filters_make(&err) < 0 || sandbox_filters_catch(&err) < 0) {
         fprintf(stderr, "%s\n", err.text);
         _exit(2);
     }
