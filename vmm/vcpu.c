@@ -61,7 +61,9 @@ static bool stat_counts(const struct kvm_stats_desc *desc)
            (desc->flags & KVM_STATS_UNIT_MASK) == KVM_STATS_UNIT_NONE;
 }
 
-/* One file for all: head, descriptions with their names, numbers. */
+/* One file for all: head, descriptions with their names, numbers.
+ * #ioctls:main KVM_GET_STATS_FD
+ * #syscalls:main pread64 close */
 static int stats_read(int fd, void (*each)(void *ctx, const char *name, uint64_t count), void *ctx)
 {
     union {

@@ -280,7 +280,7 @@ static void settle(void *arg)
  * #syscalls:user,main shutdown
  * #syscalls:user socket bind connect listen accept setsockopt getsockopt
  * #syscalls:user getsockname getpeername sendto recvfrom sendmsg recvmsg fcntl
- * #syscalls:user fstat newfstatat lseek
+ * #syscalls:user fstat newfstatat lseek gettimeofday
  * #ioctls:user FIONREAD FIONBIO SIOCATMARK
  */
 static void poll_run(struct net_slirp *s, const struct epoll_event *ev, int n)

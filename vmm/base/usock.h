@@ -35,7 +35,8 @@ int usock_connect(const char *path);
 /* Remove a socket's file if it is still this one. Likewise. */
 void usock_remove(const char *path, dev_t dev, ino_t ino);
 
-/* Who does the two instead of this process; NULL: it does. ops stays. While no other threads run. */
+/* Who does the two instead of this process; NULL: it does. ops stays. While no other threads run.
+ */
 struct usock_outside {
     int (*connect)(const char *path);
     void (*remove)(const char *path, dev_t dev, ino_t ino);
