@@ -81,12 +81,23 @@ struct whom {
     pid_t process;
 };
 
+/* libseccomp's macros for these leave a member out, which not all compilers like. */
+static struct scmp_arg_cmp arg_is(enum scmp_compare op, uint64_t value)
+{
+    return (struct scmp_arg_cmp){.arg = 0, .op = op, .datum_a = value};
+}
+
+static struct scmp_arg_cmp arg_mask(unsigned arg, uint64_t mask, uint64_t value)
+{
+    return (struct scmp_arg_cmp){
+        .arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
 /* Memory, never code. */
 static int allow_no_code(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
     (void)who;
-    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
-                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_mask(2, PROT_EXEC, 0));
 }
 
 static int allow_ioctl(scmp_filter_ctx ctx, int call, const struct whom *who)
@@ -94,9 +105,8 @@ static int allow_ioctl(scmp_filter_ctx ctx, int call, const struct whom *who)
     int ret = 0;
 
     for (size_t i = 0; ret == 0 && i < table_ioctl[who->kind].n; i++)
-        ret = seccomp_rule_add(
-            ctx, SCMP_ACT_ALLOW, call, 1,
-            SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, table_ioctl[who->kind].command[i]));
+        ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
+                               arg_mask(1, UINT32_MAX, table_ioctl[who->kind].command[i]));
     return ret;
 }
 
@@ -104,13 +114,13 @@ static int allow_ioctl(scmp_filter_ctx ctx, int call, const struct whom *who)
 static int allow_other_signals(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
     (void)who;
-    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_NE, SIGSYS));
+    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_NE, SIGSYS));
 }
 
 static int allow_own_threads(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
-                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)who->process));
+                            arg_is(SCMP_CMP_EQ, (scmp_datum_t)who->process));
 }
 
 /* Of what is open; a name is not looked up. */
@@ -118,16 +128,16 @@ static int allow_open_files(scmp_filter_ctx ctx, int call, const struct whom *wh
 {
     (void)who;
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
-                            SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+                            arg_mask(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
 }
 
 static int allow_internet(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    int ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+    int ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_EQ, AF_INET));
 
     (void)who;
     if (ret == 0)
-        ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+        ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_EQ, AF_INET6));
     return ret;
 }
 
