@@ -139,7 +139,7 @@ static void tap_listen(struct net *net, unsigned pair, bool on)
 /* ---- offloads ---- */
 
 /* A driver that begins or ends sets them: from a vCPU.
- * #ioctls:vcpu,io TUNSETOFFLOAD TUNSETQUEUE */
+ * #ioctls:vcpu,io TUNSETOFFLOAD TUNSETQUEUE TUNGETIFF */
 
 static const struct {
     uint32_t offload;
