@@ -110,21 +110,13 @@ static void text_add(char out[BISECT_LIST], const char *between, const char *tex
     snprintf(out + n, BISECT_LIST - n, "%s%s", n ? between : "", text);
 }
 
-/* The machine's own one. */
-static const char *interface_own(const struct bisect *b)
-{
-    if (b->opts.modern_only)
-        return "modern";
-    return b->opts.interface[0] ? b->opts.interface : "transitional";
-}
-
 const char *bisect_list(const struct bisect *b, const struct ddmin_set *set, bool on,
                         char out[BISECT_LIST])
 {
     char interface[BISECT_NAME];
 
     snprintf(interface, sizeof(interface), "%s=%s", bisect_interface,
-             on ? interface_own(b) : b->instead);
+             on ? bisect_interface_own(&b->opts) : b->instead);
     out[0] = '\0';
     for (unsigned i = 0; i < b->n; i++)
         if (set->has[i])

@@ -144,10 +144,17 @@ static const struct config_refused refused[] = {
     {NULL, NULL},
 };
 
+const char *bisect_interface_own(const struct bisect_opts *o)
+{
+    if (o->modern_only || (!o->interface[0] && interfaces_known("transitional", NULL) < 0))
+        return "modern";
+    return o->interface[0] ? o->interface : "transitional";
+}
+
 /* All but the machine's own, those that differ most first. */
 static int as_default(struct bisect_opts *o, struct err *err)
 {
-    const char *own = o->modern_only ? "modern" : o->interface[0] ? o->interface : "transitional";
+    const char *own = bisect_interface_own(o);
     unsigned n = 0;
     int ret = as_set(o, interfaces_all, err);
 

@@ -27,6 +27,9 @@ extern const char bisect_interface[];
 /* conf is a struct bisect_opts. */
 extern const struct opt config_bisect_opts[];
 
+/* Of the machine as it is. */
+const char *bisect_interface_own(const struct bisect_opts *opts);
+
 /* As config_compare_parse(). */
 int config_bisect_parse(struct bisect_opts *opts, int argc, char **argv, char **run, int *n_run,
                         struct err *err);

@@ -267,8 +267,10 @@ static const char *const told[] = {"--bad", "BAD", NULL};
 
 static void found(void **state)
 {
+#if VMM_LEGACY
     static const char *const as_modern[] = {"--bad", "BAD", "--as", "modern", NULL};
     static const char *const from_legacy[] = {"--interface", "legacy", "--bad", "BAD", NULL};
+#endif
 
     (void)state;
     finds("pair", told, "good with:   --virtio-off indirect_desc\n",
@@ -276,6 +278,7 @@ static void found(void **state)
     finds("either", told, "good with:   --virtio-off blk_size+ring_packed\n",
           "needs:       blk_size\n", 20);
     finds("unaccepted", told, "good with:   --virtio-off mq\n", "needs:       mq\n", 20);
+#if VMM_LEGACY
     finds("interface", told, "good with:   --interface legacy\n", "needs:       interface=", 20);
     finds("both", told, "good with:   --interface legacy --virtio-off flush\n",
           "needs:       ", 20);
@@ -283,6 +286,7 @@ static void found(void **state)
     finds("modern", as_modern, "good with:   --interface modern\n", "needs:       interface=", 20);
     finds("modern", from_legacy, "good with:   --interface modern\n",
           "needs:       interface=", 20);
+#endif
     finds("unclear", told, "good with:   --virtio-off ",
           "needs:       mac+indirect_desc+event_idx together\n", 30);
 }
@@ -341,7 +345,7 @@ static void refused(void **state)
     static const char *const trace[] = {"--trace", "x", NULL};
     static const char *const as[] = {"--as", "nonsense", NULL};
     static const char *const among[] = {"--among", "mac+nonsense", NULL};
-    static const char *const two[] = {"--modern-only", "--interface", "legacy", NULL};
+    static const char *const two[] = {"--modern-only", "--interface", "modern", NULL};
     static const char *const console[] = {"--console", "serial,to=null", NULL};
     static const char *const *const bad[] = {unknown, trace, as, among, two, console};
 
