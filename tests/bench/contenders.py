@@ -11,15 +11,16 @@ class Contender:
         self.name, self.what, self.command, self.ours = name, what, command, ours
 
 
-def vmm(program, words):
+def vmm(program, interface, words):
     def command(job):
         return [program, "run", "--kernel", job.kernel, "--initrd", job.initramfs, "--no-reboot",
                 "--mem", f"{MEM_MIB}M", "--cpus", "1", "--append", f"{APPEND} {job.append}",
-                "--disk", f"{job.disk}{words}"]
+                "--disk", f"{job.disk},interface={interface}{words}", "--net",
+                f"tap,ifname={job.tap},vhost=off,interface={interface}" if job.tap else "none"]
     return command
 
 
-def qemu(machine, device, iothread, extra=()):
+def qemu(machine, interface, iothread, extra=()):
     def command(job):
         argv = ["qemu-system-x86_64", "-enable-kvm", "-cpu", "host", "-M", machine, "-smp", "1",
                 "-m", f"{MEM_MIB}M", "-nodefaults", "-no-user-config", "-display", "none",
@@ -28,15 +29,18 @@ def qemu(machine, device, iothread, extra=()):
                 "-drive", f"if=none,id=d0,file={job.disk},format=raw,aio=io_uring,cache=none"]
         if iothread:
             argv += ["-object", "iothread,id=io0"]
-            device_now = f"{device},drive=d0,iothread=io0"
+            disk = f"virtio-blk-pci,{interface},drive=d0,iothread=io0"
         else:
-            device_now = f"{device},drive=d0"
-        return argv + ["-device", device_now]
+            disk = f"virtio-blk-pci,{interface},drive=d0"
+        if job.tap:
+            argv += ["-netdev", f"tap,id=n0,ifname={job.tap},script=no,downscript=no,vhost=off",
+                     "-device", f"virtio-net-pci,{interface},netdev=n0,romfile="]
+        return argv + ["-device", disk]
     return command
 
 
-LEGACY = "virtio-blk-pci,disable-modern=on,disable-legacy=off"
-MODERN = "virtio-blk-pci,disable-modern=off,disable-legacy=on"
+LEGACY = "disable-modern=on,disable-legacy=off"
+MODERN = "disable-modern=off,disable-legacy=on"
 MICROVM = "microvm,pcie=on,rtc=on,pit=off,pic=off"
 
 
@@ -49,9 +53,9 @@ def all_of_them(program):
     direct = ",cache=direct" if understands(program, "cache=") else ""
     rows = [
         Contender("vmm", f"modern{direct.replace(',', ', ')}",
-                  vmm(program, f",interface=modern{direct}"), True),
+                  vmm(program, "modern", direct), True),
         Contender("vmm-legacy", f"legacy{direct.replace(',', ', ')}",
-                  vmm(program, f",interface=legacy{direct}"), True),
+                  vmm(program, "legacy", direct), True),
         Contender("qemu-pc", "pc, legacy device, iothread",
                   qemu("pc,usb=off,vmport=off", LEGACY, True), False),
         Contender("qemu-microvm", "microvm with PCIe, modern, iothread",

@@ -12,10 +12,11 @@ LIMIT_S = 120
 
 
 class Job:
-    """What all contenders boot."""
+    """What all contenders boot. tap: the network, or None."""
 
-    def __init__(self, kernel, initramfs, disk, append=""):
-        self.kernel, self.initramfs, self.disk, self.append = kernel, initramfs, disk, append
+    def __init__(self, kernel, initramfs, disk, tap):
+        self.kernel, self.initramfs, self.disk, self.tap = kernel, initramfs, disk, tap
+        self.append = f"bench.net={int(bool(tap))}"
 
 
 def counters():

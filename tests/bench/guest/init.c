@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
  * First process of a guest that is measured, the same under every hypervisor: loads the virtio
- * modules, runs its phases on /dev/vda, says what each took, and powers off. Lines for the host:
+ * modules, runs its phases on /dev/vda and, where it has a network, with TCP; says what each took,
+ * and powers off. Lines for the host:
  *   BENCH init                              reached
  *   BENCH begin NAME                        then it sleeps, so that the host can read counters
  *   BENCH end NAME SECONDS REQUESTS BYTES IOS
  *       SECONDS by the guest's clock, without the sleep; IOS: what the kernel made of the requests
  *   BENCH done | BENCH fail TEXT
- * Kernel command line: bench.NAME=REQUESTS instead of the default, 0 to leave a phase out.
+ * Kernel command line: bench.NAME=REQUESTS instead of the default, 0 to leave a phase out;
+ * bench.net=1: there is a network.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -22,7 +25,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <net/if.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -32,7 +37,14 @@
 
 enum { DEPTH_MAX = 32, KIB = 1024, MIB = 1024 * KIB, PAUSE_MS = 60, WAIT_MS = 5000 };
 
-enum kind { IDLE, RANDOM_READ, READ, WRITE, WRITE_SYNC };
+enum kind { IDLE, RANDOM_READ, READ, WRITE, WRITE_SYNC, TCP_OUT, TCP_IN };
+
+/* The other end is tests/bench/peer.py: what comes to SINK is counted and then answered with a
+ * byte, from SOURCE comes as much as anybody takes. */
+#define NET_ADDRESS "10.77.0.2"
+#define NET_MASK    "255.255.255.0"
+#define NET_PEER    "10.77.0.1"
+enum { PORT_SINK = 5001, PORT_SOURCE = 5002 };
 
 static const struct phase {
     const char *name;
@@ -46,6 +58,8 @@ static const struct phase {
     {"sr", READ, 1, MIB, 96},
     {"sw", WRITE, 1, MIB, 96},
     {"sync", WRITE_SYNC, 1, 4 * KIB, 100},
+    {"tx", TCP_OUT, 1, 64 * KIB, 512},
+    {"rx", TCP_IN, 1, 64 * KIB, 512},
 };
 
 static char cmdline[4096];
@@ -235,6 +249,76 @@ static void run_deep(const struct phase *p, unsigned n)
     syscall(SYS_io_destroy, ctx);
 }
 
+/* ---- the network ---- */
+
+static struct sockaddr_in address(const char *text, unsigned port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+
+    inet_pton(AF_INET, text, &a.sin_addr);
+    return a;
+}
+
+static void net_up(void)
+{
+    const struct sockaddr_in own = address(NET_ADDRESS, 0), mask = address(NET_MASK, 0);
+    struct ifreq req = {.ifr_name = "eth0"};
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    memcpy(&req.ifr_addr, &own, sizeof(own));
+    if (fd < 0 || ioctl(fd, SIOCSIFADDR, &req) < 0)
+        fail("the address of eth0");
+    memcpy(&req.ifr_netmask, &mask, sizeof(mask));
+    if (ioctl(fd, SIOCSIFNETMASK, &req) < 0)
+        fail("the mask of eth0");
+    req.ifr_flags = IFF_UP | IFF_RUNNING;
+    if (ioctl(fd, SIOCSIFFLAGS, &req) < 0)
+        fail("eth0 up");
+    close(fd);
+}
+
+static int peer_connect(unsigned port)
+{
+    const struct sockaddr_in peer = address(NET_PEER, port);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&peer, sizeof(peer)) < 0)
+        fail("no connection to the host");
+    return fd;
+}
+
+/* All of it has arrived when the other end says so. */
+static void tcp_out(int fd, const struct phase *p, unsigned n)
+{
+    for (uint64_t left = (uint64_t)n * p->block; left;) {
+        const ssize_t put = write(fd, buffer, left < p->block ? left : p->block);
+
+        if (put <= 0)
+            fail(p->name);
+        left -= (uint64_t)put;
+    }
+    if (shutdown(fd, SHUT_WR) < 0 || read(fd, buffer, 1) != 1)
+        fail(p->name);
+}
+
+static void tcp_in(int fd, const struct phase *p, unsigned n)
+{
+    for (uint64_t left = (uint64_t)n * p->block; left;) {
+        const ssize_t got = read(fd, buffer, left < p->block ? left : p->block);
+
+        if (got <= 0)
+            fail(p->name);
+        left -= (uint64_t)got;
+    }
+}
+
+static bool on_net(const struct phase *p)
+{
+    return p->kind == TCP_OUT || p->kind == TCP_IN;
+}
+
+/* ---- running them ---- */
+
 /* Reads, writes and flushes that the disk has completed. */
 static unsigned long long disk_ios(void)
 {
@@ -253,20 +337,29 @@ static void phase_run(const struct phase *p)
     const unsigned n = param(p->name, p->requests);
     unsigned long long ios;
     double start, end;
+    int fd = -1;
 
-    if (!n)
+    if (!n || (on_net(p) && !param("net", 0)))
         return;
+    if (on_net(p))
+        fd = peer_connect(p->kind == TCP_OUT ? PORT_SINK : PORT_SOURCE);
     say("BENCH begin %s", p->name);
     pause_ms(PAUSE_MS);
     ios = disk_ios();
     start = now();
     if (p->kind == IDLE)
         ;
+    else if (p->kind == TCP_OUT)
+        tcp_out(fd, p, n);
+    else if (p->kind == TCP_IN)
+        tcp_in(fd, p, n);
     else if (p->depth == 1)
         run_one_by_one(p, n);
     else
         run_deep(p, n);
     end = now();
+    if (fd >= 0)
+        close(fd);
     say("BENCH end %s %.6f %u %llu %llu", p->name, end - start, n, (unsigned long long)n * p->block,
         disk_ios() - ios);
     pause_ms(PAUSE_MS);
@@ -279,6 +372,8 @@ int main(void)
     modules_load();
     disk_open();
     memset(buffer, 0x5a, DEPTH_MAX * MIB);
+    if (param("net", 0))
+        net_up();
     for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
         phase_run(&phases[i]);
     say("BENCH done");
