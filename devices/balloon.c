@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "virtio/lint.h"
 #include "virtio/vq.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/giov.h"
@@ -37,11 +38,15 @@ enum { QUEUE_INFLATE, QUEUE_DEFLATE, QUEUE_STATS, QUEUES_PLAIN, QUEUES_ALL = 5 }
 
 enum {
     BALLOON_QUEUE_SIZE = 128,
-    PAGE_SHIFT = 12,        /* of page numbers, whatever the pages of guest and host are */
-    TURN_UNITS = 4096,      /* then others on the loop come first */
-    REPORT_SHIFT = 16,      /* bytes of a report that cost one unit, as a shift */
+    PAGE_SHIFT = 12,   /* of page numbers, whatever the pages of guest and host are */
+    TURN_UNITS = 4096, /* then others on the loop come first */
+    REPORT_SHIFT = 16, /* bytes of a report that cost one unit, as a shift */
+    STATS_RECORD_BYTES = 10,
     STATS_RECORDS_MAX = 256 /* of a buffer; there are ten kinds */
 };
+
+/* A driver may not know of a target that is newer. */
+#define SETTLE_NS UINT64_C(10000000000)
 
 const char *const balloon_stat_name[BALLOON_STATS] = {
     "stat-swap-in",      "stat-swap-out",     "stat-major-faults",     "stat-minor-faults",
@@ -53,9 +58,10 @@ struct balloon {
     struct balloon_conf conf;
     uint32_t num_pages, actual, poison; /* the configuration */
     bool small;                         /* no new huge pages: they would fill the holes */
-    uint64_t discarded;
+    uint64_t discarded, resized_ns;
     struct vq_chain *now[QUEUES_ALL]; /* half done */
     struct vq_chain *held;            /* statistics: given back to ask for more */
+    bool stats_begun;                 /* the driver gave a buffer */
     unsigned updates;
     uint64_t stats_ns;
     uint32_t has;
@@ -180,8 +186,11 @@ static bool inflate_step(struct vdev *dev, struct vq_chain *chain, unsigned *uni
 
 static bool deflate_step(struct vdev *dev, struct vq_chain *chain, unsigned *units)
 {
-    (void)dev;
-    (void)chain;
+    const struct balloon *b = balloon_of(dev);
+
+    if (!vdev_has(dev, BALLOON_F_DEFLATE_ON_OOM) && b->num_pages >= b->actual &&
+        clock_ns() - b->resized_ns > SETTLE_NS)
+        lint_see_queue(chain->vq, LINT_BALLOON_DEFLATE, b->actual);
     --*units;
     return true;
 }
@@ -270,16 +279,35 @@ static void stats_read(struct balloon *b, struct gcur *out)
     b->updates++;
 }
 
+/* 5.5.6.3.1-t1, -t3, -t4, -t6 */
+static void stats_lint(const struct balloon *b, const struct vq_chain *chain, uint64_t bytes,
+                       uint32_t had)
+{
+    if (b->held)
+        lint_see_queue(chain->vq, LINT_STATS_TWO, 2);
+    if (bytes % STATS_RECORD_BYTES)
+        lint_see_queue(chain->vq, LINT_STATS_BYTES, bytes);
+    else if (!bytes && b->stats_begun)
+        lint_see_queue(chain->vq, LINT_STATS_EMPTY, bytes);
+    else if (bytes && had && b->has != had)
+        lint_see_queue(chain->vq, LINT_STATS_SUBSET, b->has);
+}
+
 /* O05: the newest buffer is held, one before it goes back. */
 static void stats_take(struct vdev *dev, struct vq_chain *chain)
 {
     struct balloon *b = balloon_of(dev);
+    const uint64_t bytes = gcur_left(&chain->out);
+    const uint32_t had = b->has;
 
     if (chain->fault) {
         vq_drop(chain);
         return;
     }
     stats_read(b, &chain->out);
+    if (dev->lint)
+        stats_lint(b, chain, bytes, had);
+    b->stats_begun = true;
     if (b->held)
         vq_push(b->held, 0);
     b->held = chain;
@@ -339,6 +367,8 @@ static void balloon_stop(struct vdev *dev, struct vq *only)
         return;
     b->actual = b->poison = 0;
     b->updates = 0;
+    b->has = 0;
+    b->stats_begun = false;
     huge_allow(dev, true);
 }
 
@@ -354,6 +384,7 @@ int balloon_resize(struct vdev *dev, uint64_t size, struct err *err)
     pages = min_u64((memory - size) >> PAGE_SHIFT, UINT32_MAX);
     if (b->num_pages == pages)
         return 0;
+    b->resized_ns = clock_ns();
     b->num_pages = (uint32_t)pages;
     vdev_config_changed(dev);
     return 0;

@@ -59,6 +59,8 @@ enum {
     BLK_FEW = 8,      /* pieces that a request has room for without asking for memory */
     BLK_RANGES = 16,  /* of a discard or a write-zeroes request */
     BLK_RANGE_SECTORS = 1 << 21,
+    BLK_RANGE_BYTES = 16,
+    BLK_RANGE_UNMAP = 1,
 };
 
 struct blk {
@@ -109,6 +111,10 @@ static inline struct blk *blk_req_blk(const struct blk_req *r)
 void blk_req_end(struct blk_req *r, enum blk_status status, uint64_t filled);
 /* May a completed write be lost with the host's power? */
 bool blk_writes_stable(const struct vdev *dev);
+
+/* blk-lint.c: rules that a request, or a range of one, breaks. Only while the device is watched. */
+void blk_lint_request(const struct blk_req *r);
+void blk_lint_range(const struct blk_req *r, const struct blk_range *range);
 
 /* blk-range.c: DISCARD and WRITE_ZEROES. */
 void blk_req_discard(struct blk_req *r);

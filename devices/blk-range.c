@@ -8,14 +8,12 @@
 #include "devices/blk-internal.h"
 #include "vmm/base/bits.h"
 
-enum { RANGE_BYTES = 16, RANGE_UNMAP = 1 };
-
 /* One at a time: a request is many only where the driver joined them, and none of them waits. */
 static void range_next(struct blk_req *r)
 {
     r->io.offset = r->range->sector * BLK_SECTOR;
     r->io.len = (uint64_t)r->range->sectors * BLK_SECTOR;
-    r->io.unmap = r->range->flags & RANGE_UNMAP;
+    r->io.unmap = r->range->flags & BLK_RANGE_UNMAP;
     r->range++;
     r->ranges--;
     blk_submit(blk_req_blk(r)->be, &r->io);
@@ -54,6 +52,8 @@ static enum blk_status ranges_check(const struct blk_req *r, uint32_t flags)
     for (unsigned i = 0; i < r->ranges; i++) {
         const struct blk_range *range = &r->range[i];
 
+        if (blk_req_dev(r)->lint)
+            blk_lint_range(r, range);
         if (range->flags & ~flags)
             return BLK_S_UNSUPP; /* 5.2.6.2-d5, d6 */
         if (range->sectors > BLK_RANGE_SECTORS ||
@@ -67,9 +67,9 @@ static enum blk_status ranges_take(struct blk_req *r, uint32_t flags)
 {
     const uint64_t len = gcur_left(&r->out);
 
-    if (!len || len % RANGE_BYTES || len > BLK_RANGES * RANGE_BYTES || gcur_left(&r->in))
+    if (!len || len % BLK_RANGE_BYTES || len > BLK_RANGES * BLK_RANGE_BYTES || gcur_left(&r->in))
         return BLK_S_IOERR; /* B19, B17 */
-    r->ranges = (unsigned)(len / RANGE_BYTES);
+    r->ranges = (unsigned)(len / BLK_RANGE_BYTES);
     r->range = r->memory = calloc(r->ranges, sizeof(*r->range));
     return r->range && ranges_get(r) ? ranges_check(r, flags) : BLK_S_IOERR;
 }
@@ -95,5 +95,5 @@ void blk_req_discard(struct blk_req *r)
 
 void blk_req_zero(struct blk_req *r)
 {
-    req_ranges(r, BLK_ZERO, RANGE_UNMAP);
+    req_ranges(r, BLK_ZERO, BLK_RANGE_UNMAP);
 }

@@ -130,6 +130,8 @@ static const struct blk_request {
 
 static void req_run(struct blk_req *r)
 {
+    if (blk_req_dev(r)->lint)
+        blk_lint_request(r);
     for (size_t i = 0; i < ARRAY_SIZE(blk_requests); i++) {
         const struct blk_request *row = &blk_requests[i];
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/giov.h"
 
@@ -73,6 +74,8 @@ static bool message_send(struct console_port *port, enum message message, struct
 {
     const uint32_t len = (uint32_t)(MESSAGE_BYTES + extra_bytes(port, message));
 
+    if (gcur_left(&chain->out))
+        lint_see_queue(chain->vq, LINT_CONSOLE_RX, gcur_left(&chain->out));
     if (chain->fault || gcur_left(&chain->out) || gcur_left(&chain->in) < len ||
         !put_message(port, message, &chain->in)) {
         vq_drop(chain);
@@ -108,6 +111,7 @@ void ctrl_send(struct vdev *dev)
         else if (message_send(port, message, chain)) {
             port->pending &= (uint8_t) ~(1U << message);
             port->added = port->added || message == MSG_ADD;
+            port->asked = port->asked || message == MSG_CONSOLE;
         }
     }
     vq_publish(vq);
@@ -177,6 +181,9 @@ static void port_ready(struct console_port *port, bool yes)
 
 static void port_open(struct console_port *port, bool yes)
 {
+    if (port->asked && !yes)
+        lint_see(port->dev, LINT_CONSOLE_OPEN, port->id);
+    port->asked = false;
     port->guest_open = yes && port->ready;
     if (port->guest_open)
         chr_more(port->chr);
@@ -203,6 +210,8 @@ static void message_one(struct console *con, struct vq_chain *chain)
     uint32_t id;
     uint16_t event, value;
 
+    if (gcur_left(&chain->in))
+        lint_see_queue(chain->vq, LINT_CONSOLE_TX, gcur_left(&chain->in));
     if (chain->fault || gcur_left(&chain->in) || !gcur_get32(&chain->out, &id) ||
         !gcur_get16(&chain->out, &event) || !gcur_get16(&chain->out, &value)) {
         vq_drop(chain);
@@ -237,7 +246,7 @@ void ctrl_reset(struct console *con)
     for (unsigned i = 0; i < con->n_ports; i++) {
         struct console_port *port = &con->port[i];
 
-        port->added = port->ready = port->guest_open = false;
+        port->added = port->asked = port->ready = port->guest_open = false;
         port->pending = 0;
     }
 }

@@ -26,6 +26,7 @@ struct console_port {
     struct vq_chain *held; /* the buffer that input goes to next, or NULL */
     /* With MULTIPORT, until reset: */
     bool added;      /* announced */
+    bool asked;      /* to open as a console, and has not answered; for lint */
     bool ready;      /* its driver said so */
     bool guest_open; /* somebody in the guest has it open */
     uint8_t pending; /* messages to be sent, a bit each */

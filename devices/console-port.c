@@ -4,6 +4,7 @@
  * the back end, and how ports come about.
  */
 #include "devices/console-internal.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/giov.h"
 
@@ -39,6 +40,8 @@ static struct vq_chain *rx_chain(struct console_port *port)
     for (unsigned i = 0; i < CONSOLE_TURN && more && !port->held; i++) {
         struct vq_chain *chain = vq_pop(vq);
 
+        if (chain && gcur_left(&chain->out))
+            lint_see_queue(vq, LINT_CONSOLE_RX, gcur_left(&chain->out));
         if (!chain)
             more = vq_kicks(vq, true);
         else if (rx_usable(chain))
@@ -106,6 +109,8 @@ static void tx_send(struct console_port *port, struct gcur *out)
 
 static void tx_one(struct console_port *port, struct vq_chain *chain)
 {
+    if (gcur_left(&chain->in))
+        lint_see_queue(chain->vq, LINT_CONSOLE_TX, gcur_left(&chain->in));
     if (chain->fault || gcur_left(&chain->in) || !gcur_left(&chain->out)) { /* K07 */
         vq_drop(chain);
         return;

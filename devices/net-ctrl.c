@@ -108,6 +108,7 @@ static bool run_pairs(struct ctrl *c)
 
     if (!gcur_get16(&c->args, &n) || !net_pairs_set(c->nd, n))
         return false;
+    c->nd->pairs_told = true;
     c->nd->rss.steers = false; /* 5.1.9.5.5-d1: the last command counts */
     return true;
 }
@@ -231,6 +232,8 @@ void net_ctrl_one(struct vdev *dev, struct vq_chain *chain)
         vq_drop(chain);
         return;
     }
+    if (dev->lint)
+        net_lint_ctrl(c.nd, chain->vq, c.class, c.command, &c.args);
     ack = ctrl_run(&c) ? ACK_OK : ACK_ERR;
     gcur_put(&chain->in, &ack, ACK_BYTES);
     vq_push(chain, ACK_BYTES + (ack == ACK_OK ? c.result_bytes : 0));

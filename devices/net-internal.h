@@ -158,6 +158,7 @@ struct net_dev {
     unsigned pairs, active; /* offered; in use */
     uint8_t mac[NET_MAC], mac_first[NET_MAC];
     uint16_t mtu;
+    bool pairs_told; /* VQ_PAIRS_SET came, for lint */
     bool vhost_on;  /* the kernel has the rings of frames, for this driver */
     bool announce;  /* the driver is to tell where it is */
     uint32_t asks;  /* NET_CSUM ...: what the driver may leave to the network */
@@ -223,6 +224,15 @@ void net_coal_publish(struct net_coal *c, unsigned frames);
 bool net_coal_ready(struct net_coal *c);
 bool net_coal_set(struct net_coal *c, const struct net_coal_set *set);
 void net_coal_reset(struct net_coal *c, const struct net_coal_set *set);
+
+/* net-lint.c: rules that are broken by a frame of len bytes to send, by a doorbell of a transmit
+ * queue that is not in use, by a buffer to receive in, by a command. Only while watched. */
+void net_lint_tx(const struct net_dev *nd, const struct vq *vq, const struct net_hdr *hdr,
+                 uint64_t len);
+void net_lint_tx_kick(const struct net_dev *nd, struct vq *vq);
+void net_lint_rx(const struct net_dev *nd, const struct vq_chain *chain);
+void net_lint_ctrl(struct net_dev *nd, struct vq *vq, uint8_t class, uint8_t command,
+                   const struct gcur *args);
 
 /* net-ctrl.c: one command */
 void net_ctrl_one(struct vdev *dev, struct vq_chain *chain);

@@ -66,6 +66,8 @@ static bool rx_gather(struct net_pair *p, uint64_t want)
         chain = vq_pop(vq);
         if (!chain)
             break;
+        if (vq->dev->lint)
+            net_lint_rx(p->nd, chain);
         if (!rx_usable(p, chain)) {
             vq_drop(chain);
             continue;

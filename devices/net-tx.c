@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "devices/net-internal.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 
 enum { TX_PIECES = 64, TX_BYTES_MAX = NET_FRAME_MAX };
@@ -18,11 +19,15 @@ static bool tx_open(struct net_pair *p, struct vq_chain *chain)
     uint8_t raw[NET_HEADER];
     struct net_hdr hdr;
 
+    if (bytes < header)
+        lint_see_queue(chain->vq, LINT_NET_TX_HEADER, bytes);
     if (chain->fault || gcur_left(&chain->in) || bytes < header + NET_ETHERNET ||
         bytes > header + TX_BYTES_MAX || !gcur_get(&chain->out, raw, sizeof(raw)) ||
         !gcur_skip(&chain->out, p->nd->extra))
         return false;
     hdr = net_hdr_load(chain->out.order, raw);
+    if (chain->vq->dev->lint)
+        net_lint_tx(p->nd, chain->vq, &hdr, gcur_left(&chain->out));
     if (!net_hdr_sendable(p->nd, &hdr, gcur_left(&chain->out)))
         return false;
     net_hdr_store(ORDER_LITTLE, &hdr, p->tx_header);

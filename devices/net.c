@@ -225,7 +225,8 @@ static int net_start(struct vdev *dev)
 
     nd->asks = net_asks(dev);
     nd->takes = net_takes(dev); /* F08 */
-    nd->active = 1;             /* 5.1.9.5.6.2-d1 */
+    nd->pairs_told = false;
+    nd->active = 1; /* 5.1.9.5.6.2-d1 */
     nd->extra = vdev_has(dev, NET_F_HASH_REPORT) ? NET_HASH_HEADER : 0;
     memset(&nd->rss, 0, sizeof(nd->rss));
     net_filter_reset(nd);
@@ -243,6 +244,8 @@ static void net_kick(struct vdev *dev, struct vq *vq)
     struct net_dev *nd = net_of(dev);
     struct net_pair *p = pair_of(nd, vq->index / 2);
 
+    if (dev->lint && p && vq->index % 2 && p->index >= nd->active && !is_ctrl(nd, vq->index))
+        net_lint_tx_kick(nd, vq);
     if (is_ctrl(nd, vq->index))
         vq_serve(vq, net_ctrl_one);
     else if (nd->vhost_on)

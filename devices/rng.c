@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "virtio/lint.h"
 #include "virtio/vq.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/giov.h"
@@ -97,6 +98,8 @@ static void rng_one(struct rng *rng, struct vq_chain *chain)
         min_u64(gcur_left(&chain->in), min_u64(credit_have(rng), RNG_REQUEST_MAX));
     uint64_t have = 0, n = 1;
 
+    if (gcur_left(&chain->out))
+        lint_see_queue(chain->vq, LINT_RNG_READABLE, gcur_left(&chain->out));
     if (chain->fault || !want) { /* G02: nothing to write to, or not in RAM */
         vq_drop(chain);
         return;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "virtio/fault.h"
+#include "virtio/lint.h"
 #include "virtio/quirks.h"
 #include "vmm/base/bits.h"
 
@@ -85,11 +86,22 @@ static void layer_close(struct vq *vq)
     vq->ring_ops->close(vq);
 }
 
+/* Where a device of the time expects what, if it must not be told by length alone. */
+static void layout_lint(const struct vq_chain *chain, const struct legacy *l)
+{
+    const struct quirk *quirk = quirk_of(chain->vq->dev->type);
+
+    if (quirk->layout && !(l->driver_features & BIT32(LEGACY_F_ANY_LAYOUT)))
+        quirk->layout(chain);
+}
+
 static struct vq_chain *layer_pop(struct vq *vq)
 {
     const struct quirk *quirk = quirk_of(vq->dev->type);
     struct vq_chain *chain = vq->ring_ops->pop(vq);
 
+    if (chain && vq->dev->lint)
+        layout_lint(chain, legacy_of((const struct vpci *)vq->dev->up.ctx));
     if (chain && quirk->popped)
         quirk->popped(chain, &legacy_of((const struct vpci *)vq->dev->up.ctx)->quirk);
     return chain;
@@ -159,6 +171,14 @@ static uint32_t features_offered(const struct vdev *dev)
     return vdev_offered_word(dev, 0) | (added & ~dev->withheld.word[0]);
 }
 
+static void features_lint(struct vpci *vp)
+{
+    const struct vfeat accepted = {{legacy_of(vp)->driver_features}};
+    const struct vfeat may = {{features_offered(vp->dev)}};
+
+    lint_features(vp->dev, &accepted, &may);
+}
+
 /* What a driver accepted that can be had. Nothing can be refused here (3.1.2-l5), so a bit without
  * the one that it needs counts as not accepted. */
 static void features_settle(struct vpci *vp)
@@ -169,10 +189,15 @@ static void features_settle(struct vpci *vp)
     uint64_t kept = 0;
     uint32_t bits;
 
+    if (dev->lint)
+        features_lint(vp);
     if (l->driver_features & BIT32(LEGACY_F_BAD))
         l->driver_features = 0; /* F10: it accepts whatever it sees, so it understands nothing */
     dev->on_empty = l->driver_features & features_offered(dev) & BIT32(LEGACY_F_NOTIFY_ON_EMPTY);
     bits = features_fitting(dev->type->features, l->driver_features & vdev_offered_word(dev, 0));
+    if (bits != (l->driver_features & vdev_offered_word(dev, 0)))
+        lint_see(dev, LINT_FEATURE_ALONE,
+                 (unsigned)__builtin_ctz(l->driver_features & vdev_offered_word(dev, 0) & ~bits));
     vdev_driver_word_set(dev, 0, bits);
     vdev_driver_word_set(dev, 1, 0); /* 4.1.4.10-l10 */
     if (quirk->settle)
@@ -188,6 +213,7 @@ static void queue_start(struct vq *vq)
     if (!vq->set.desc || vq->enabled || vq->draining)
         return;
     if (vq_enable(vq) < 0) { /* L02 */
+        lint_see_queue(vq, LINT_OLD_SPAN, vq->set.desc);
         log_limited(&vq->dev->log, LOG_WARN, "%s: queue %u not started: page number 0x%llx",
                     vq->dev->name, vq->index,
                     (unsigned long long)(vq->set.desc >> LEGACY_PAGE_SHIFT));
@@ -240,6 +266,8 @@ static void driver_features_write(void *ctx, const struct reg *reg, uint64_t v)
     struct legacy *l = legacy_of(vpci_ctx(ctx));
 
     (void)reg;
+    if (!(vpci_ctx(ctx)->dev->status & VIRTIO_S_DRIVER))
+        lint_see(vpci_ctx(ctx)->dev, LINT_FEATURES_EARLY, v);
     if (!l->in_use)
         l->driver_features = (uint32_t)v;
 }
@@ -322,20 +350,28 @@ static void queue_notify_write(void *ctx, const struct reg *reg, uint64_t v)
     vpci_doorbell(vp, (unsigned)v);
 }
 
+enum {
+    STATUS_BITS = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK | VIRTIO_S_FAILED
+};
+
 static uint64_t status_read(void *ctx, const struct reg *reg)
 {
+    struct vdev *dev = vpci_ctx(ctx)->dev;
+
     (void)reg;
-    return vpci_ctx(ctx)->dev->status &
-           (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK | VIRTIO_S_FAILED);
+    if (dev->lint)
+        lint_status_read(dev);
+    return dev->status & STATUS_BITS;
 }
 
 static void status_write(void *ctx, const struct reg *reg, uint64_t v)
 {
     struct vpci *vp = vpci_ctx(ctx);
-    const uint8_t old = (uint8_t)status_read(ctx, reg);
-    const uint8_t bits =
-        v & (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK | VIRTIO_S_FAILED);
+    const uint8_t old = vp->dev->status & STATUS_BITS, bits = v & STATUS_BITS;
 
+    (void)reg;
+    if (vp->dev->lint)
+        lint_status(vp->dev, (uint8_t)v, false);
     if (!v) { /* drivers do not ask whether it is complete: it is */
         const uint64_t deadline = clock_ns() + LEGACY_DRAIN_NS;
 
@@ -349,6 +385,8 @@ static void status_write(void *ctx, const struct reg *reg, uint64_t v)
     if (bits & ~old & VIRTIO_S_DRIVER_OK)
         device_use(vp);
     vdev_status_add(vp->dev, bits & ~old);
+    if (vp->dev->lint)
+        lint_status_written(vp->dev, (uint8_t)v, false);
 }
 
 static uint64_t isr_read(void *ctx, const struct reg *reg)
@@ -360,15 +398,13 @@ static uint64_t isr_read(void *ctx, const struct reg *reg)
 static uint64_t config_vector_read(void *ctx, const struct reg *reg)
 {
     (void)reg;
-    return vpci_ctx(ctx)->config_vector;
+    return vpci_config_vector(vpci_ctx(ctx));
 }
 
 static void config_vector_write(void *ctx, const struct reg *reg, uint64_t v)
 {
-    struct vpci *vp = vpci_ctx(ctx);
-
     (void)reg;
-    vp->config_vector = vpci_vector(vp, (uint16_t)v);
+    vpci_config_vector_set(vpci_ctx(ctx), (uint16_t)v);
 }
 
 static uint64_t queue_vector_read(void *ctx, const struct reg *reg)
@@ -377,7 +413,7 @@ static uint64_t queue_vector_read(void *ctx, const struct reg *reg)
     const struct vq *vq = queue_now(vp);
 
     (void)reg;
-    return vq ? vp->queue_vector[vq->index] : VIRTIO_NO_VECTOR; /* L04 */
+    return vq ? vpci_queue_vector(vp, vq->index) : VIRTIO_NO_VECTOR; /* L04 */
 }
 
 static void queue_vector_write(void *ctx, const struct reg *reg, uint64_t v)
@@ -448,6 +484,8 @@ static void legacy_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
         regs_read(&legacy_header, vp, &regs_little, off, data, n);
     if (n < len && config) {
         vp->dev->config_seen = true;
+        if (vp->dev->lint)
+            lint_config(vp->dev, false, off + n - header_size(vp), len - n, true);
         regs_read(config, vp->dev, &path, off + n - header_size(vp), rest, len - n);
         if (FAULTY(vp->dev))
             fault_config(vp->dev, off + n - header_size(vp), rest, len - n);
@@ -492,6 +530,8 @@ static void legacy_write(struct vpci *vp, uint64_t off, const void *data, unsign
     if (!is_reset(off, data, len) && !drive(vp))
         return;
     path = config_path(vp);
+    if (n < len && vp->dev->lint)
+        lint_config(vp->dev, true, off + n - start, len - n, true);
     if (n)
         regs_write(&legacy_header, vp, &regs_little, off, data, n);
     if (n < len && config && !quirk_config_write(vp, off + n - start, rest, len - n))

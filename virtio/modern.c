@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "virtio/fault.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 
 enum {
@@ -72,6 +73,8 @@ static uint64_t device_feature_read(void *ctx, const struct reg *reg)
     const struct vpci *vp = vpci_ctx(ctx);
 
     (void)reg;
+    if (vp->dev->lint)
+        lint_offer_read(vp->dev);
     return vdev_offered_word(vp->dev, modern_of(vp)->device_feature_select);
 }
 
@@ -100,21 +103,21 @@ static void driver_feature_write(void *ctx, const struct reg *reg, uint64_t v)
     const struct vpci *vp = vpci_ctx(ctx);
 
     (void)reg;
+    if (vp->dev->lint)
+        lint_features_write(vp->dev, modern_of(vp)->driver_feature_select, (uint32_t)v);
     vdev_driver_word_set(vp->dev, modern_of(vp)->driver_feature_select, (uint32_t)v);
 }
 
 static uint64_t config_msix_vector_read(void *ctx, const struct reg *reg)
 {
     (void)reg;
-    return vpci_ctx(ctx)->config_vector;
+    return vpci_config_vector(vpci_ctx(ctx));
 }
 
 static void config_msix_vector_write(void *ctx, const struct reg *reg, uint64_t v)
 {
-    struct vpci *vp = vpci_ctx(ctx);
-
     (void)reg;
-    vp->config_vector = vpci_vector(vp, (uint16_t)v);
+    vpci_config_vector_set(vpci_ctx(ctx), (uint16_t)v);
 }
 
 static uint64_t num_queues_read(void *ctx, const struct reg *reg)
@@ -125,14 +128,24 @@ static uint64_t num_queues_read(void *ctx, const struct reg *reg)
 
 static uint64_t device_status_read(void *ctx, const struct reg *reg)
 {
+    struct vdev *dev = vpci_ctx(ctx)->dev;
+
     (void)reg;
-    return vpci_ctx(ctx)->dev->status;
+    if (dev->lint)
+        lint_status_read(dev);
+    return dev->status;
 }
 
 static void device_status_write(void *ctx, const struct reg *reg, uint64_t v)
 {
+    struct vdev *dev = vpci_ctx(ctx)->dev;
+
     (void)reg;
-    vdev_status_write(vpci_ctx(ctx)->dev, (uint8_t)v);
+    if (dev->lint)
+        lint_status(dev, (uint8_t)v, true);
+    vdev_status_write(dev, (uint8_t)v);
+    if (dev->lint)
+        lint_status_written(dev, (uint8_t)v, true);
 }
 
 static uint64_t config_generation_read(void *ctx, const struct reg *reg)
@@ -158,6 +171,15 @@ static void queue_select_write(void *ctx, const struct reg *reg, uint64_t v)
     modern_of(vpci_ctx(ctx))->queue_select = (uint16_t)v;
 }
 
+/* The driver sets something of a queue, one area of it (enum lint_area) or another thing. */
+static void settings_lint(struct vpci *vp, const struct reg *reg, unsigned area)
+{
+    const struct vq *vq = queue_now(vp);
+
+    if (vq && vp->dev->lint)
+        lint_queue_set(vq, reg->off, area);
+}
+
 static uint64_t queue_size_read(void *ctx, const struct reg *reg)
 {
     const struct vq *vq = queue_now(vpci_ctx(ctx));
@@ -168,10 +190,13 @@ static uint64_t queue_size_read(void *ctx, const struct reg *reg)
 
 static void queue_size_write(void *ctx, const struct reg *reg, uint64_t v)
 {
-    struct vq *vq = queue_settable(vpci_ctx(ctx));
+    struct vpci *vp = vpci_ctx(ctx);
+    struct vq *vq = queue_settable(vp);
     const bool any = vq && vdev_has(vq->dev, VIRTIO_F_RING_PACKED); /* 2.8-d2 */
 
-    (void)reg;
+    settings_lint(vp, reg, 0);
+    if (vp->dev->lint)
+        lint_queue_size(vp->dev, queue_now(vp), (uint16_t)v);
     if (vq && v && (any || is_pow2(v)) && v <= vq->max) /* Q05, Q07; 4.1.4.3.1-d15 */
         vq->set.size = (uint16_t)v;
 }
@@ -182,7 +207,7 @@ static uint64_t queue_msix_vector_read(void *ctx, const struct reg *reg)
     const struct vq *vq = queue_now(vp);
 
     (void)reg;
-    return vq ? vp->queue_vector[vq->index] : VIRTIO_NO_VECTOR;
+    return vq ? vpci_queue_vector(vp, vq->index) : VIRTIO_NO_VECTOR;
 }
 
 static void queue_msix_vector_write(void *ctx, const struct reg *reg, uint64_t v)
@@ -190,7 +215,8 @@ static void queue_msix_vector_write(void *ctx, const struct reg *reg, uint64_t v
     struct vpci *vp = vpci_ctx(ctx);
     const struct vq *vq = queue_now(vp);
 
-    (void)reg;
+    if (v != VIRTIO_NO_VECTOR) /* taking it away is for the end */
+        settings_lint(vp, reg, 0);
     if (vq)
         vpci_queue_vector_set(vp, vq->index, (uint16_t)v);
 }
@@ -207,11 +233,17 @@ static void queue_enable_write(void *ctx, const struct reg *reg, uint64_t v)
 {
     struct vpci *vp = vpci_ctx(ctx);
     struct vq *vq = queue_settable(vp);
+    int ret;
 
     (void)reg;
+    if (vp->dev->lint)
+        lint_queue_enable(vp->dev, queue_now(vp), modern_of(vp)->queue_select, v);
     if (!vq || v != 1 || !(vp->dev->status & VIRTIO_S_FEATURES_OK))
         return; /* Q16, Q17; before FEATURES_OK the layout of the ring is not known */
-    if (vq_enable(vq) < 0) {
+    ret = vq_enable(vq);
+    if (vp->dev->lint)
+        lint_queue_enabled(vq, ret);
+    if (ret < 0) {
         log_limited(&vp->dev->log, LOG_WARN,
                     "%s: queue %u not enabled: size %u, areas 0x%llx 0x%llx 0x%llx (2.7-d1)",
                     vp->dev->name, vq->index, vq->set.size, (unsigned long long)vq->set.desc,
@@ -261,6 +293,7 @@ static void queue_address_write(void *ctx, const struct reg *reg, uint64_t v)
     const unsigned shift = 32 * (reg->arg % 2);
     uint64_t *field;
 
+    settings_lint(vpci_ctx(ctx), reg, LINT_DESC << (reg->arg / 2));
     if (!vq)
         return;
     field = queue_address(vq, reg);
@@ -272,6 +305,8 @@ static uint64_t queue_reset_read(void *ctx, const struct reg *reg)
     const struct vq *vq = queue_now(vpci_ctx(ctx));
 
     (void)reg;
+    if (vq && vq->dev->lint)
+        lint_queue_reset_read(vq, vq->draining);
     return vq && vq->draining;
 }
 
@@ -281,8 +316,11 @@ static void queue_reset_write(void *ctx, const struct reg *reg, uint64_t v)
     const struct vq *vq = queue_now(vpci_ctx(ctx));
 
     (void)reg;
-    if (v == 1 && vq && vq_live(vq) && vdev_has(vp->dev, VIRTIO_F_RING_RESET)) /* Q31 */
+    if (v == 1 && vq && vq_live(vq) && vdev_has(vp->dev, VIRTIO_F_RING_RESET)) { /* Q31 */
+        if (vp->dev->lint)
+            lint_queue_reset(vq);
         vdev_queue_reset(vp->dev, vq->index);
+    }
 }
 
 /* clang-format off */
@@ -325,6 +363,71 @@ static const struct reg isr_rows[] = {{0x00, 1, 0, "isr_status", "4.1.4.5.1-d5",
 static const struct regs isr_regs = {
     .name = "isr", .row = isr_rows, .n = ARRAY_SIZE(isr_rows), .size = 4};
 
+/* ---- what lint wants to know ---- */
+
+static void access_lint(struct vpci *vp, bool write, uint64_t region, uint64_t in, unsigned len)
+{
+    struct vdev *dev = vp->dev;
+    const struct reg *row;
+
+    if (region == MODERN_DEVICE) {
+        if (dev->type->config)
+            lint_config(dev, write, in, len, false);
+        return;
+    }
+    row = region == MODERN_COMMON ? regs_find(&modern_common, in) : NULL;
+    if (row && row->read == config_generation_read && !write)
+        lint_generation(dev);
+    else
+        lint_other(dev);
+    if (region == MODERN_COMMON)
+        lint_width(dev, &modern_common, in, len);
+    if (row && write && !row->write)
+        lint_see(dev, LINT_READ_ONLY, in);
+}
+
+/* Nobody hears it: the device has failed, or is being reset. */
+static void denied_lint(struct vpci *vp, uint64_t region, uint64_t in)
+{
+    if (vp->dev->resetting && region == MODERN_COMMON)
+        lint_see(vp->dev, LINT_RESET_HURRIED, vp->dev->status);
+    else if (vp->dev->broken && region == MODERN_NOTIFY)
+        lint_see(vp->dev, LINT_KICK_BROKEN, in / MODERN_NOTIFY_STEP);
+}
+
+/* Doorbells come here while they are muted: the first ones, as lint looks at them. */
+static void bells_mute(struct vpci *vp, bool mute)
+{
+    for (unsigned i = 0; i < vp->dev->n_queues; i++)
+        modern_of(vp)->bell[i].muted = mute;
+    pci_bar_bells_changed(&vp->func, VPCI_BAR_MODERN);
+}
+
+static void notify_lint(struct vpci *vp, uint64_t in, const void *data, unsigned len)
+{
+    const uint64_t i = in / MODERN_NOTIFY_STEP;
+
+    if (i < vp->dev->n_queues && in % MODERN_NOTIFY_STEP == 0 &&
+        !lint_notify(&vp->dev->vq[i], (uint32_t)order_load(ORDER_LITTLE, data, len > 4 ? 4 : len),
+                     len))
+        bells_mute(vp, false);
+}
+
+/* The window is used at [at, at+width) of a BAR. */
+static void window_lint(struct vpci *vp, uint8_t bar, uint64_t at, unsigned width)
+{
+    const uint64_t in = at % MODERN_REGION;
+    const struct regs *config = vp->dev->type->config;
+    const uint64_t size[] = {COMMON_SIZE, 1, config ? align_up(config->size, 4) : 0,
+                             MODERN_NOTIFY_STEP * vp->dev->n_queues};
+
+    if (width && at % width)
+        lint_see(vp->dev, LINT_WINDOW_ALIGN, at);
+    else if (bar != VPCI_BAR_MODERN || (width != 1 && width != 2 && width != 4) ||
+             at >= MODERN_BAR_SIZE || !range_ok(in, width, size[at / MODERN_REGION]))
+        lint_see(vp->dev, LINT_WINDOW_AIM, at);
+}
+
 /* ---- the BAR ---- */
 
 static void modern_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
@@ -332,6 +435,8 @@ static void modern_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
     const struct regs *config = vp->dev->type->config;
     const uint64_t in = off % MODERN_REGION;
 
+    if (vp->dev->lint)
+        access_lint(vp, false, off - in, in, len);
     switch (off - in) {
     case MODERN_COMMON:
         regs_read(&modern_common, vp, &regs_little, in, data, len);
@@ -369,8 +474,12 @@ static void modern_write(struct vpci *vp, uint64_t off, const void *data, unsign
     const struct regs *config = vp->dev->type->config;
     const uint64_t in = off % MODERN_REGION;
 
-    if (!write_allowed(vp, off, data, len))
+    if (!write_allowed(vp, off, data, len)) {
+        denied_lint(vp, off - in, in);
         return;
+    }
+    if (vp->dev->lint)
+        access_lint(vp, true, off - in, in, len);
     switch (off - in) {
     case MODERN_COMMON:
         regs_write(&modern_common, vp, &regs_little, in, data, len);
@@ -380,6 +489,8 @@ static void modern_write(struct vpci *vp, uint64_t off, const void *data, unsign
             regs_write(config, vp->dev, &regs_little, in, data, len);
         break;
     case MODERN_NOTIFY:
+        if (vp->dev->lint)
+            notify_lint(vp, in, data, len);
         if (in % MODERN_NOTIFY_STEP == 0) /* 2 or 4 bytes (4.1.5.2-d1), and whatever else */
             vpci_doorbell(vp, (unsigned)(in / MODERN_NOTIFY_STEP));
         break;
@@ -411,6 +522,15 @@ static bool window_aims(struct vpci *vp, unsigned off, unsigned len, uint64_t *a
            *at % length == 0 && range_ok(*at, length, MODERN_BAR_SIZE);
 }
 
+static void window_used(struct vpci *vp, unsigned off, unsigned len)
+{
+    const unsigned data = modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES;
+    const uint8_t *cap = window_bytes(vp);
+
+    if (vp->dev->lint && off < data + 4 && off + len > data)
+        window_lint(vp, cap[4], le32_load(cap + 8), le32_load(cap + 12));
+}
+
 static void modern_cap_read(struct vpci *vp, unsigned off, unsigned len)
 {
     uint8_t *data = window_bytes(vp) + VIRTIO_PCI_CAP_BYTES;
@@ -421,6 +541,8 @@ static void modern_cap_read(struct vpci *vp, unsigned off, unsigned len)
         off + len <= modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES)
         return;
     memset(data, 0, 4);
+    if (le32_load(window_bytes(vp) + 12)) /* else somebody prints all of configuration space */
+        window_used(vp, off, len);
     if (window_aims(vp, off, len, &at, &width))
         modern_read(vp, at, data, width);
 }
@@ -431,6 +553,7 @@ static void modern_cap_written(struct vpci *vp, unsigned off, unsigned len)
     uint64_t at;
     unsigned width;
 
+    window_used(vp, off, len);
     if (!window_aims(vp, off, len, &at, &width))
         return;
     memcpy(data, window_bytes(vp) + VIRTIO_PCI_CAP_BYTES, sizeof(data));
@@ -523,6 +646,8 @@ static void modern_reset(struct vpci *vp)
     m->device_feature_select = 0;
     m->driver_feature_select = 0;
     m->queue_select = 0;
+    if (vp->dev->lint)
+        bells_mute(vp, true);
 }
 
 const struct vinterface modern_interface = {

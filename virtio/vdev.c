@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "virtio/fault.h"
+#include "virtio/lint.h"
 #include "virtio/vq.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
@@ -117,6 +118,7 @@ void vdev_free(struct vdev *dev)
         return;
     dev->type->close(dev);
     fault_free(dev);
+    lint_free(dev);
     for (unsigned i = 0; i < dev->n_queues; i++) {
         loop_cancel(dev->loop, &dev->vq[i].again);
         vq_done(&dev->vq[i]);
@@ -225,6 +227,8 @@ static bool features_fit(struct vdev *dev, const struct vfeat *f)
             return false;
     if (!row)
         row = feature_alone(vdev_reserved, f);
+    if (row)
+        lint_see(dev, LINT_FEATURE_ALONE, row->bit);
     if (row)
         log_limited(&dev->log, LOG_INFO, "%s: driver accepted %s without %s (%s)", dev->name,
                     vdev_feature_name(dev, row->bit, a),
@@ -363,6 +367,8 @@ void vdev_fail(struct vdev *dev, const char *clause, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
+    if (dev->lint)
+        lint_failed(dev, clause);
     log_limited(&dev->log, LOG_WARN, "%s: %s (%s); device stopped until its driver resets it",
                 dev->name, why, clause);
     if (trace_on(TRACE_BASE))
@@ -448,6 +454,8 @@ void vdev_kick(struct vdev *dev, unsigned index)
         return;
     dev->vq[index].stats.kicks++;
     TRACE(KICK, dev->trace, (uint16_t)index);
+    if (dev->lint)
+        lint_kick(dev, index);
     queue_look(&dev->vq[index]);
 }
 

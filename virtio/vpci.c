@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
 
@@ -173,6 +174,17 @@ static void func_cap_written(struct pci_func *func, unsigned off, unsigned len)
             vp->ifs->list[i]->cap_written(vp, off, len);
 }
 
+/* A write to a capability none of whose bytes may be written: is it one of virtio's? */
+static void func_cap_denied(struct pci_func *func, unsigned off)
+{
+    struct vpci *vp = vpci_of(func);
+    unsigned at = func->cfg[PCI_CAP_PTR];
+
+    for (; at; at = func->cfg[at + 1])
+        if (func->cfg[at] == PCI_CAP_ID_VENDOR && off >= at && off < at + func->cfg[at + 2])
+            lint_see(vp->dev, LINT_CAP_WRITE, off);
+}
+
 static void func_master_changed(struct pci_func *func, bool on)
 {
     (void)on;
@@ -197,6 +209,7 @@ static const struct pci_ops vpci_ops = {
     .bar_write = func_bar_write,
     .cap_read = func_cap_read,
     .cap_written = func_cap_written,
+    .cap_denied = func_cap_denied,
     .master_changed = func_master_changed,
     .msix_changed = func_msix_changed,
     .vectors_changed = vectors_changed,
@@ -237,19 +250,45 @@ uint8_t vpci_isr_take(struct vpci *vp, const struct vinterface *itf)
 
     if (vp->active && vp->active != itf)
         return 0; /* it belongs to the driver of the other one */
+    if (pci_msix_enabled(&vp->func) && !(isr & VIRTIO_ISR_CONFIG))
+        lint_see(vp->dev, LINT_ISR_MSIX, isr);
     vp->isr = 0;
     pci_intx_set(&vp->func, false);
     return isr;
 }
 
-uint16_t vpci_vector(const struct vpci *vp, uint16_t v)
+/* What becomes of a vector that a driver sets. */
+static uint16_t vector_take(struct vpci *vp, int queue, uint16_t v)
 {
-    return v < msix_vectors(vp->func.msix) ? v : VIRTIO_NO_VECTOR; /* 4.1.5.1.2.1-d9 */
+    const unsigned n = msix_vectors(vp->func.msix);
+
+    if (vp->dev->lint)
+        lint_vector_write(vp->dev, queue, v, n);
+    return v < n ? v : VIRTIO_NO_VECTOR; /* 4.1.5.1.2.1-d9 */
+}
+
+void vpci_config_vector_set(struct vpci *vp, uint16_t v)
+{
+    vp->config_vector = vector_take(vp, LINT_NO_QUEUE, v);
+}
+
+uint16_t vpci_config_vector(struct vpci *vp)
+{
+    if (vp->dev->lint)
+        lint_vector_read(vp->dev, LINT_NO_QUEUE);
+    return vp->config_vector;
+}
+
+uint16_t vpci_queue_vector(struct vpci *vp, unsigned queue)
+{
+    if (vp->dev->lint)
+        lint_vector_read(vp->dev, (int)queue);
+    return vp->queue_vector[queue];
 }
 
 void vpci_queue_vector_set(struct vpci *vp, unsigned queue, uint16_t v)
 {
-    vp->queue_vector[queue] = vpci_vector(vp, v);
+    vp->queue_vector[queue] = vector_take(vp, (int)queue, v);
     vectors_changed(&vp->func);
 }
 

@@ -93,11 +93,14 @@ bool vpci_drive(struct vpci *vp, const struct vinterface *itf);
  */
 uint8_t vpci_isr_take(struct vpci *vp, const struct vinterface *itf);
 
-/* What a driver writes to a vector register becomes what it reads back: v, or NO_VECTOR. */
-uint16_t vpci_vector(const struct vpci *vp, uint16_t v);
+/* The vector of configuration changes. What a driver writes becomes what it reads back: v, or
+ * NO_VECTOR. */
+void vpci_config_vector_set(struct vpci *vp, uint16_t v);
+uint16_t vpci_config_vector(struct vpci *vp);
 
 /* The same for the vector of a queue. */
 void vpci_queue_vector_set(struct vpci *vp, unsigned queue, uint16_t v);
+uint16_t vpci_queue_vector(struct vpci *vp, unsigned queue);
 
 /* Ring the doorbell of a queue that was written by an exit; out of range is ignored (Q20). */
 void vpci_doorbell(struct vpci *vp, unsigned queue);

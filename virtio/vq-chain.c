@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "virtio/vq.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
 
@@ -171,6 +172,7 @@ bool vq_chain_add(struct vq_chain *chain, uint64_t addr, uint32_t len, bool writ
     if (n < 0) { /* D10..D16: not RAM; its length counts, its bytes are out of reach */
         chain->iov[chain->n_iov] = (struct iovec){NULL, len};
         chain->fault = true;
+        lint_see_queue(chain->vq, LINT_BUFFER_ADDRESS, addr);
         n = 1;
     }
     chain->n_iov += (uint32_t)n;

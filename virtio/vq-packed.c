@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/ringmem.h"
 #include "vmm/base/trace.h"
@@ -144,6 +145,17 @@ static const char *table_fetch(const struct packed *r, const struct gmem *mem, u
     return gmem_read(mem, gpa(le64_get(d.addr)), r->list, len) < 0 ? "2.8.7-d1" : NULL;
 }
 
+/* 2.8.19-t2: the entries of a table that are in r->list. */
+static void table_lint(const struct vq *vq, const struct packed *r, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const uint16_t flags = le16_get(r->list[i].flags);
+
+        if (flags & ~VIRTQ_DESC_WRITE)
+            lint_see_queue(vq, LINT_PACKED_TABLE_FLAGS, flags);
+    }
+}
+
 /* Hand the n entries of r->list to chain. NULL, or the clause that they break. */
 static const char *list_add(const struct packed *r, struct vq_chain *chain, uint32_t n)
 {
@@ -169,16 +181,20 @@ static struct vq_chain *list_take(struct vq *vq, struct packed *r, struct pvirtq
     struct vq_chain *chain;
     uint32_t n, span;
     uint16_t id;
+    bool table;
 
     *clause = list_fetch(r, first, &n);
     if (*clause)
         return NULL;
     span = n;
     id = le16_get(r->list[n - 1].id); /* 2.8.6-d1 */
-    if (le16_get(r->list[0].flags) & VIRTQ_DESC_INDIRECT)
+    table = le16_get(r->list[0].flags) & VIRTQ_DESC_INDIRECT;
+    if (table)
         *clause = table_fetch(r, vq->dev->mem, &n);
     if (*clause)
         return NULL;
+    if (table && vq->dev->lint)
+        table_lint(vq, r, n);
     chain = vq_chain_take(vq, id);
     *clause = chain ? list_add(r, chain, n) : "2.8.16-t1"; /* in flight already */
     if (chain && *clause)

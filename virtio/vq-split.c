@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/ringmem.h"
 #include "vmm/base/trace.h"
@@ -46,6 +47,16 @@ static uint64_t used_bytes(uint16_t size, bool event_idx)
     return VIRTQ_RING_ENTRY + VIRTQ_USED_ENTRY_BYTES * (uint64_t)size + (event_idx ? 2 : 0);
 }
 
+/* 2.7.10.1-t1 */
+static void used_lint(const struct vq *vq, const struct split *r)
+{
+    const uint16_t flags =
+        order16(r->order, ring_load16(&r->used, VIRTQ_RING_FLAGS, memory_order_relaxed));
+
+    if (flags)
+        lint_see_queue(vq, LINT_USED_FLAGS, flags);
+}
+
 static int split_open(struct vq *vq)
 {
     struct split *r = calloc(1, sizeof(*r));
@@ -68,6 +79,8 @@ static int split_open(struct vq *vq)
         return -EINVAL;
     }
     vq->ring = r;
+    if (vq->dev->lint)
+        used_lint(vq, r);
     return 0;
 }
 
@@ -124,6 +137,15 @@ static const char *table_enter(const struct split *r, struct vdev *dev, const st
     return NULL;
 }
 
+/* 2.7.5.2-t2, 2.7.5.3.1-t5 */
+static void next_lint(const struct vq *vq, const struct table *t, uint32_t index, uint16_t next)
+{
+    const uint32_t due = !t->mem && index + 1 == t->n ? 0 : index + 1;
+
+    if (next != due)
+        lint_see_queue(vq, t->mem ? LINT_IN_ORDER_TABLE : LINT_IN_ORDER_NEXT, next);
+}
+
 /* Follow a chain from head. NULL, or the clause that it breaks. At most size + 1 fetches: one of
  * them may lead into an indirect table. */
 static const char *chain_walk(const struct split *r, struct vq_chain *chain, uint16_t head)
@@ -158,8 +180,45 @@ static const char *chain_walk(const struct split *r, struct vq_chain *chain, uin
             return "2.1.2-d3"; /* host memory */
         if (!(p.flags & VIRTQ_DESC_NEXT))
             return NULL;
+        if (chain->vq->in_order)
+            next_lint(chain->vq, &t, index, p.next);
         index = p.next;
     }
+}
+
+/* A sum over the descriptors of a chain as they are now, for comparing it with a later one: only
+ * lint's doubts depend on it. Ends with the chain that chain_walk() found, or after as many. */
+static uint32_t chain_sum(const struct split *r, const struct gmem *mem, uint16_t head)
+{
+    struct table t = {NULL, r->desc, 0, r->size};
+    uint32_t index = head, sum = 1;
+
+    for (uint32_t i = 0; i <= r->size && index < t.n; i++) {
+        struct virtq_desc raw;
+        struct piece p;
+
+        if (!desc_fetch(&t, index, &raw))
+            return sum;
+        p = piece_of(r->order, &raw);
+        sum = sum * 31 + (uint32_t)(p.addr ^ p.addr >> 32) + p.len;
+        sum = sum * 31 + p.flags + (p.flags & VIRTQ_DESC_NEXT ? p.next : 0U);
+        index = p.next;
+        if ((p.flags & VIRTQ_DESC_INDIRECT) && !t.mem) {
+            t = (struct table){.mem = mem, .addr = p.addr, .n = p.len / VIRTQ_DESC_BYTES};
+            ringmem_map(&t.window, mem, gpa(t.addr), p.len, TABLE_ALIGN);
+            index = 0;
+        } else if (!(p.flags & VIRTQ_DESC_NEXT)) {
+            break;
+        }
+    }
+    return sum;
+}
+
+/* 3.3.1-t1. Its buffers are the driver's again when this returns. */
+static void changed_lint(const struct vq_chain *chain, const struct split *r)
+{
+    if (chain_sum(r, chain->vq->dev->mem, chain->id) != chain->sum)
+        lint_see_queue(chain->vq, LINT_CHANGED, chain->id);
 }
 
 /* Has the driver made more available? */
@@ -207,6 +266,8 @@ static struct vq_chain *split_pop(struct vq *vq)
         return NULL;
     }
     vq_chain_ready(chain);
+    if (vq->dev->lint)
+        chain->sum = chain_sum(r, vq->dev->mem, head);
     TRACE(POP, vq->dev->trace, vq->index, chain->id, chain->out.left, chain->in.left);
     r->avail_next++;
     return chain;
@@ -220,6 +281,8 @@ static void split_push(struct vq *vq, struct vq_chain *chain, uint32_t written)
     const uint64_t at =
         VIRTQ_RING_ENTRY + VIRTQ_USED_ENTRY_BYTES * (uint64_t)(r->used_next & (r->size - 1));
 
+    if (vq->dev->lint)
+        changed_lint(chain, r);
     TRACE(PUSH, vq->dev->trace, vq->index, chain->id, written);
     ring_store32(&r->used, at, order32(r->order, chain->id));
     ring_store32(&r->used, at + 4, order32(r->order, written));
@@ -231,6 +294,19 @@ static void split_skip(struct vq *vq, struct vq_chain *chain)
 {
     TRACE(PUSH, vq->dev->trace, vq->index, chain->id, chain->written);
     ((struct split *)vq->ring)->skipped++;
+}
+
+/* 2.7.7.1-t1, -t3. wish: what the device went by. */
+static void avail_lint(const struct vq *vq, const struct split *r, uint16_t wish)
+{
+    uint16_t flags = wish;
+
+    if (r->event_idx)
+        flags = order16(r->order, ring_load16(&r->avail, VIRTQ_RING_FLAGS, memory_order_relaxed));
+    if (r->event_idx && flags)
+        lint_see_queue(vq, LINT_AVAIL_FLAGS_EVENT, flags);
+    if (!r->event_idx && (flags & ~VIRTQ_AVAIL_NO_INTERRUPT))
+        lint_see_queue(vq, LINT_AVAIL_FLAGS, flags);
 }
 
 static bool split_publish(struct vq *vq)
@@ -250,6 +326,8 @@ static bool split_publish(struct vq *vq)
                                                       : (uint64_t)VIRTQ_RING_FLAGS,
                                          memory_order_relaxed));
     TRACE(EVENT, vq->dev->trace, vq->index, wish);
+    if (vq->dev->lint)
+        avail_lint(vq, r, wish);
     if (r->event_idx)
         return (uint16_t)(r->used_next - wish - 1) < (uint16_t)(r->used_next - old);
     return !(wish & VIRTQ_AVAIL_NO_INTERRUPT);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "virtio/fault.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
 
@@ -174,6 +175,8 @@ struct vq_chain *vq_pop(struct vq *vq)
         return NULL;
     vq->stats.chains++;
     vq->stats.bytes_read += gcur_left(&chain->out);
+    if (vq->dev->lint)
+        lint_chain(chain);
     if (vq->in_order)
         wait_add(chain);
     return chain;

@@ -46,6 +46,7 @@ struct vq_chain {
     uint32_t n_out;          /* pieces of out; those of in follow */
     uint8_t graft[VQ_GRAFT]; /* bytes that a layer put in: vq_chain_graft() */
     uint64_t in_bytes;       /* of all pieces of in */
+    uint32_t sum;            /* the ring's, for lint: of its descriptors as they were */
     uint32_t written;        /* while it waits to be used: */
     struct vq_chain *wait;   /* the next one that waits */
     struct iovec *iov;

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "virtio/interfaces.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 
 enum { NAME_BYTES = 128, DEFAULT_QUEUE_SIZE = 128 };
@@ -134,7 +135,7 @@ static enum byte_order guest_order(void *ctx)
     return ((const struct bench *)ctx)->combo->order;
 }
 
-static void device_make(struct bench *b, const struct bench_kind *kind)
+static void device_make(struct bench *b, const struct bench_kind *kind, unsigned flags)
 {
     const struct vinterfaces *ifs;
     const struct vfeat ask = {{(uint32_t)b->combo->ask, (uint32_t)(b->combo->ask >> 32)}};
@@ -148,6 +149,8 @@ static void device_make(struct bench *b, const struct bench_kind *kind)
     if (!b->dev)
         fail_msg("%s", err.text);
     vdev_ask(b->dev, &ask);
+    if (flags & (BENCH_LINT | BENCH_ADVICE))
+        assert_int_equal(lint_attach(b->dev, flags & BENCH_ADVICE), 0);
     b->vp = vpci_new(b->m->root, b->m->irqs, b->dev, ifs, -1, &err);
     if (!b->vp)
         fail_msg("%s", err.text);
@@ -205,12 +208,12 @@ struct vq_stats bench_stats(struct bench *b, unsigned queue)
 }
 
 void bench_open(struct bench *b, const struct bench_kind *kind, const struct combo *combo,
-                const void *arg, bool threads)
+                const void *arg, unsigned flags)
 {
     *b = (struct bench){.combo = combo, .arg = arg};
-    b->m = machine_new(threads);
+    b->m = machine_new(flags & BENCH_THREADS);
     b->loop = machine_loop(b->m, kind->name);
-    device_make(b, kind);
+    device_make(b, kind, flags);
     machine_start(b->m);
     driver_make(b);
 }
@@ -232,7 +235,9 @@ static int cell_setup(void **state)
 {
     struct cell *cell = (struct cell *)*state;
 
-    bench_open(&cell->b, cell->kind, cell->combo, cell->test->arg, wants_threads(cell->test));
+    bench_open(&cell->b, cell->kind, cell->combo, cell->test->arg,
+               (cell->test->flags & ~BENCH_THREADS) |
+                   (wants_threads(cell->test) ? BENCH_THREADS : 0U));
     if (!(cell->test->flags & BENCH_RAW))
         bench_init(&cell->b);
     return 0;

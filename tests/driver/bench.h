@@ -62,6 +62,8 @@ enum {
     BENCH_PACKED = 512,  /* as BENCH_SPLIT, where rings are packed */
     BENCH_IN_ORDER = 1024, /* only where requests come back in order */
     BENCH_LITTLE = 2048,   /* only where the driver is little-endian */
+    BENCH_LINT = 4096,     /* the driver is watched (virtio/lint.h) */
+    BENCH_ADVICE = 8192,   /* ... advice included */
 };
 
 struct bench_test {
@@ -75,10 +77,10 @@ struct bench_test {
 int bench_run(const char *group, const struct bench_kind *kind, const struct bench_test *tests,
               unsigned n);
 
-/* A bench without a test around it, not initialised: for programs that are no tests. arg: b->arg.
- */
+/* A bench without a test around it, not initialised: for programs that are no tests. arg: b->arg;
+ * flags: BENCH_THREADS, BENCH_LINT, BENCH_ADVICE or 0. */
 void bench_open(struct bench *b, const struct bench_kind *kind, const struct combo *combo,
-                const void *arg, bool threads);
+                const void *arg, unsigned flags);
 void bench_close(struct bench *b, const struct bench_kind *kind);
 
 /* drv_init() with b->want. */

@@ -94,7 +94,7 @@ void fuzz_dev_run(const struct fuzz_dev *dev, struct fuzz_in *in)
     rig.dev = dev;
     rig.next = 0;
     size = queue_sizes[fuzz_u8(in) % ARRAY_SIZE(queue_sizes)];
-    bench_open(&rig.b, dev->kind, combo, NULL, false);
+    bench_open(&rig.b, dev->kind, combo, NULL, 0);
     fuzz_rig_open(&rig);
     fuzz_rig_init(&rig, fuzz_rig_features(&rig, in), size);
     for (unsigned i = 0; i < OPS_AT_MOST && in->left; i++)

@@ -106,7 +106,7 @@ static void seed(struct fuzz_seeds *to, const char *name, unsigned combo)
     uint8_t data[MAX] = {REPLAY};
     ssize_t n;
 
-    bench_open(&b, fuzz_dev_balloon.kind, &combos[combo], NULL, false);
+    bench_open(&b, fuzz_dev_balloon.kind, &combos[combo], NULL, 0);
     if (fd < 0 || trace_open(path, TRACE_GROUPS, 0, NULL) < 0)
         fuzz_fail("%s", path);
     words_record(&b, options, sizeof(options));

@@ -27,6 +27,14 @@ static bool access_ok(unsigned off, unsigned len)
            range_ok(off, len, PCI_ECAM_FUNC);
 }
 
+static bool writable(const struct pci_func *func, unsigned off, unsigned len)
+{
+    for (unsigned i = 0; i < len; i++)
+        if (func->wmask[off + i])
+            return true;
+    return false;
+}
+
 /* Do the bytes include one of a capability that its owner wants to hear of? */
 static bool caps_concerned(const struct pci_func *func, unsigned off, unsigned len)
 {
@@ -34,10 +42,7 @@ static bool caps_concerned(const struct pci_func *func, unsigned off, unsigned l
 
     if (off < CAPS_START || (msix && overlap(off, len, msix, msix + MSIX_CAP_LEN)))
         return false;
-    for (unsigned i = 0; i < len; i++)
-        if (func->wmask[off + i])
-            return true;
-    return false;
+    return writable(func, off, len);
 }
 
 void pci_config_read(struct pci_root *root, uint8_t devfn, unsigned off, void *data, unsigned len)
@@ -90,6 +95,8 @@ void pci_config_write(struct pci_root *root, uint8_t devfn, unsigned off, const 
     pci_follow_tell(func, before);
     if (func->ops->cap_written && caps_concerned(func, off, len))
         func->ops->cap_written(func, off, len);
+    if (func->ops->cap_denied && off >= CAPS_START && !writable(func, off, len))
+        func->ops->cap_denied(func, off);
     if (trace_on(TRACE_BASE))
         trace_access_end(false, NULL, 0);
     loop_unlock(func->loop);

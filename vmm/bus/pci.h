@@ -73,6 +73,9 @@ struct pci_ops {
      * MSI-X. May be NULL. Locked. */
     void (*cap_read)(struct pci_func *func, unsigned off, unsigned len);
     void (*cap_written)(struct pci_func *func, unsigned off, unsigned len);
+    /* A write at off, behind the header, changed nothing as nothing there may be written. May be
+     * NULL. Locked. */
+    void (*cap_denied)(struct pci_func *func, unsigned off);
     /* Bus mastering was switched; or MSI-X enable was. May be NULL. Locked. */
     void (*master_changed)(struct pci_func *func, bool on);
     void (*msix_changed)(struct pci_func *func, bool enabled);
