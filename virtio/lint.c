@@ -12,6 +12,7 @@
 
 #include "virtio/lint-internal.h"
 #include "vmm/base/bits.h"
+#include "vmm/base/trace.h"
 
 const struct lint_rule lint_rules[LINT_RULES] = {
 #define X(rule, id, level, value, seen, consequence) \
@@ -74,6 +75,10 @@ void lint_found(struct vdev *dev, enum lint_id rule, int queue, uint64_t value)
     f->value = value;
     lint_text(dev, f, text, sizeof(text));
     log_msg(LOG_WARN, "lint: %s", text);
+    if (trace_on(TRACE_BASE))
+        trace_emit_bytes(TRACE_LINT, dev->trace,
+                         queue == LINT_NO_QUEUE ? TRACE_NO_QUEUE : (uint16_t)queue, &value, 1,
+                         lint_rules[rule].id, strlen(lint_rules[rule].id));
 }
 
 unsigned lint_each(const struct vdev *dev,

@@ -227,13 +227,13 @@ static bool features_fit(struct vdev *dev, const struct vfeat *f)
             return false;
     if (!row)
         row = feature_alone(vdev_reserved, f);
-    if (row)
-        lint_see(dev, LINT_FEATURE_ALONE, row->bit);
-    if (row)
-        log_limited(&dev->log, LOG_INFO, "%s: driver accepted %s without %s (%s)", dev->name,
-                    vdev_feature_name(dev, row->bit, a),
-                    vdev_feature_name(dev, (unsigned)row->needs, b), row->clause);
-    return !row;
+    if (!row)
+        return true;
+    lint_see(dev, LINT_FEATURE_ALONE, row->bit);
+    log_limited(&dev->log, LOG_INFO, "%s: driver accepted %s without %s (%s)", dev->name,
+                vdev_feature_name(dev, row->bit, a),
+                vdev_feature_name(dev, (unsigned)row->needs, b), row->clause);
+    return false;
 }
 
 static bool features_tell(const struct vdev *dev, const struct vfeat *f, bool granted)

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "virtio/vq.h"
 #include "virtio/lint.h"
+#include "virtio/vq.h"
+
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
 

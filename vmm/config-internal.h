@@ -27,6 +27,7 @@ bool config_virtio_given(const struct config_virtio *virtio);
 
 /* Rows of the table of run; conf is a struct config. */
 int config_disk(void *conf, const char *value, struct err *err);
+int config_lint(void *conf, const char *value, struct err *err);
 int config_trace(void *conf, const char *value, struct err *err);
 int config_fault(void *conf, const char *value, struct err *err);
 int config_net(void *conf, const char *value, struct err *err);

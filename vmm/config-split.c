@@ -47,7 +47,7 @@ int config_split(const struct opt *own, const struct config_refused *refused, vo
     for (int i = 1; i < argc; i++) {
         const struct opt *found = opt_find(own, argv[i]);
         const struct opt *opt = found ? found : opt_find(config_run_opts, argv[i]);
-        const bool two = opt && opt->arg && !strchr(argv[i], '=') && i + 1 < argc;
+        const bool two = opt && opt_needs_value(opt) && !strchr(argv[i], '=') && i + 1 < argc;
 
         if (!found && (ret = word_refused(refused, argv[i], err)) < 0)
             break;

@@ -227,6 +227,10 @@ const struct opt config_run_opts[] = {
      opt_control, false},
     {"--trace", "FILE[,dma][,exits][,replay]",
      "record what drivers do with their devices, for 'vmm trace'", config_trace, false},
+    {"--lint", "[=error][,advice]",
+     "tell which clauses of the virtio specification the guest's drivers break: each once, and all "
+     "with their counts in the end; slower, as devices look twice",
+     config_lint, false},
     {"--fault", "KIND[,device=NAME][,queue=N][,WORD=VALUE]...",
      "let devices misbehave, to see what a driver makes of it; KIND: refuse_features (FEATURES_OK "
      "is not granted), needs_reset (a device fails instead of taking a request), config_change (a "
@@ -252,6 +256,7 @@ const struct config_group config_groups[] = {
     {"--rng", "in any order", config_rng_opts},
     {"--balloon", "behind on", config_balloon_opts},
     {"--trace", "behind the file", config_trace_opts},
+    {"--lint", "in any order", config_lint_opts},
     {"--fault", "behind KIND", config_fault_opts},
     {"--disk, --net, --console virtio, --port, --rng, --balloon", "anywhere behind the first",
      config_virtio_opts},

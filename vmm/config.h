@@ -121,6 +121,7 @@ struct config {
     const char *control; /* where the control socket is: a path, "off", NULL: by the name */
     enum config_sandbox sandbox;
     enum log_level log;
+    bool lint, lint_error, lint_advice;
     char *trace; /* file to record to; NULL: none */
     unsigned trace_groups;
     struct fault_rule *fault; /* of devices that are to misbehave */
@@ -141,6 +142,9 @@ extern const struct opt config_rng_opts[];
 extern const struct opt config_balloon_opts[];
 /* Words of --console behind the first; conf is a struct config. */
 extern const struct opt config_console_opts[];
+
+/* Words of --lint; conf is a struct config. */
+extern const struct opt config_lint_opts[];
 
 /* Words of --trace behind the file; conf is a struct config. */
 extern const struct opt config_trace_opts[];

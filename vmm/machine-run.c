@@ -329,6 +329,8 @@ enum machine_end machine_run(struct machine *m, struct err *err)
     trace_run_exits(m->vcpus);
     devices_reset(m);
     parts_fault_tell(&m->parts);
+    if (parts_lint_tell(&m->parts) && m->config->lint_error && end == MACHINE_OFF)
+        end = MACHINE_LINT;
     return end;
 }
 

@@ -66,7 +66,8 @@ static void help_print(FILE *to)
         "\nOn a terminal, Ctrl-A x ends the machine, Ctrl-A p presses its power button, Ctrl-A h\n"
         "lists the keys. SIGUSR1 presses the power button; SIGTERM, SIGINT and SIGHUP end it.\n"
         "\nExit status: 0 the guest switched itself off, or the user ended it; 1 usage or set-up\n"
-        "error; 2 the guest crashed, or asked for a restart after a panic under --no-reboot.\n",
+        "error; 2 the guest crashed, or asked for a restart after a panic under --no-reboot;\n"
+        "3 as 0, but a driver broke a rule under --lint=error.\n",
         to);
 }
 
@@ -104,7 +105,8 @@ static void man_print(FILE *to)
           "machine.\n"
           ".SH EXIT STATUS\n.TP\n0\nThe guest switched itself off, or the user ended it.\n"
           ".TP\n1\nUsage or set\\-up error.\n.TP\n2\nThe guest crashed, or asked for a restart "
-          "after a panic under \\-\\-no\\-reboot.\n",
+          "after a panic under \\-\\-no\\-reboot.\n.TP\n3\nAs 0, but a driver broke a rule under "
+          "\\-\\-lint=error.\n",
           to);
 }
 

@@ -14,6 +14,7 @@
 #include "devices/balloon.h"
 #include "devices/blk.h"
 #include "devices/rng.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/withhold.h"
 
@@ -57,6 +58,10 @@ int part_plug(struct parts *parts, struct part *part, const struct virtio_type *
     if (withhold_apply(dev, env->config->virtio_off, virtio->off, err) < 0) {
         vdev_free(dev);
         return -EINVAL;
+    }
+    if (env->config->lint && lint_attach(dev, env->config->lint_advice) < 0) {
+        vdev_free(dev);
+        return err_errno(err, ENOMEM, "device %s", part->name);
     }
     part->vpci = vpci_new(env->root, env->irqs, dev, ifs, -1, err);
     if (!part->vpci)

@@ -73,6 +73,10 @@ struct part *parts_find_type(const struct parts *parts, const struct virtio_type
 /* For the user who made them misbehave: what came of it. Nothing if he did not. */
 void parts_fault_tell(const struct parts *parts);
 
+/* Tell what lint found in all devices; how many findings that is. Nothing without --lint. Devices
+ * are at rest. */
+unsigned parts_lint_tell(const struct parts *parts);
+
 /* Stop loops, free devices. All vCPUs have stopped. */
 void parts_free(struct parts *parts);
 

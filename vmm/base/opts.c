@@ -65,7 +65,7 @@ static int about(struct err *err, int ret, const char *where, const char *name)
 static int opt_apply(const struct opt *o, const char *value, void *conf, const char *where,
                      struct err *err)
 {
-    if (o->arg && (!value || !*value))
+    if (opt_needs_value(o) && (!value || !*value))
         return err_set(err, EINVAL, "%s%s%s needs a value: %s%s%s", where, *where ? "," : "",
                        o->name, o->name, *where ? "=" : " ", o->arg);
     if (!o->arg && value)
@@ -113,7 +113,7 @@ int opts_parse(const struct opt *table, int argc, char *const *argv, void *conf,
             return ret;
         if (value)
             value++;
-        else if (o->arg && i + 1 < argc)
+        else if (opt_needs_value(o) && i + 1 < argc)
             value = argv[++i];
         ret = opt_apply(o, value, conf, "", err);
         if (ret < 0)
@@ -206,10 +206,18 @@ static void wrap(FILE *to, const char *text, int column, int at)
     fputc('\n', to);
 }
 
+/* What stands between an option and its value. */
+static const char *opt_link(const struct opt *o)
+{
+    if (!opt_needs_value(o))
+        return "";
+    return strncmp(o->name, "--", 2) == 0 ? " " : "=";
+}
+
 void opts_help(const struct opt *table, FILE *to)
 {
     for (const struct opt *o = table; o->name; o++) {
-        const char *link = strncmp(o->name, "--", 2) == 0 ? " " : "=";
+        const char *link = opt_link(o);
         int n = fprintf(to, "  %s%s%s", o->name, o->arg ? link : "", o->arg ? o->arg : "");
 
         if (n >= HELP_COLUMN) {
@@ -237,7 +245,7 @@ void opts_man(const struct opt *table, FILE *to)
         fputs(".TP\n.B ", to);
         man_text(to, o->name);
         if (o->arg) {
-            fputs(strncmp(o->name, "--", 2) == 0 ? " " : "=", to);
+            fputs(opt_link(o), to);
             man_text(to, o->arg);
         }
         fputc('\n', to);

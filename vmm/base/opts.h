@@ -18,7 +18,8 @@
  */
 struct opt {
     const char *name; /* "--disk", or a word in "FILE,word" lists without dashes */
-    const char *arg;  /* what stands behind it in the help, "FILE[,ro]"; NULL: a flag */
+    const char *arg;  /* what stands behind it in the help, "FILE[,ro]"; NULL: a flag; "[=WORD]":
+                         a flag that may have a value, behind an equals sign only */
     const char *help; /* one sentence, lower case, no full stop */
     int (*set)(void *conf, const char *value, struct err *err);
     bool repeats;
@@ -50,6 +51,12 @@ int opts_parse_lists(const struct opt *table, void *conf, const struct opt *shar
 int opts_first(const char *text, char *out, size_t size, const char **rest);
 
 /* Help text, wrapped at 80 columns; the same as rows of a manual page. */
+/* Does it need a value? */
+static inline bool opt_needs_value(const struct opt *o)
+{
+    return o->arg && o->arg[0] != '[';
+}
+
 void opts_help(const struct opt *table, FILE *to);
 void opts_man(const struct opt *table, FILE *to);
 
