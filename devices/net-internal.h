@@ -159,10 +159,10 @@ struct net_dev {
     uint8_t mac[NET_MAC], mac_first[NET_MAC];
     uint16_t mtu;
     bool pairs_told; /* VQ_PAIRS_SET came, for lint */
-    bool vhost_on;  /* the kernel has the rings of frames, for this driver */
-    bool announce;  /* the driver is to tell where it is */
-    uint32_t asks;  /* NET_CSUM ...: what the driver may leave to the network */
-    uint32_t takes; /* what the network may leave to the driver now */
+    bool vhost_on;   /* the kernel has the rings of frames, for this driver */
+    bool announce;   /* the driver is to tell where it is */
+    uint32_t asks;   /* NET_CSUM ...: what the driver may leave to the network */
+    uint32_t takes;  /* what the network may leave to the driver now */
     struct net_filter filter;
     struct net_rss rss;
     unsigned extra; /* bytes that the driver's header has more than NET_HEADER */

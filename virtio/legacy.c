@@ -86,24 +86,17 @@ static void layer_close(struct vq *vq)
     vq->ring_ops->close(vq);
 }
 
-/* Where a device of the time expects what, if it must not be told by length alone. */
-static void layout_lint(const struct vq_chain *chain, const struct legacy *l)
-{
-    const struct quirk *quirk = quirk_of(chain->vq->dev->type);
-
-    if (quirk->layout && !(l->driver_features & BIT32(LEGACY_F_ANY_LAYOUT)))
-        quirk->layout(chain);
-}
-
 static struct vq_chain *layer_pop(struct vq *vq)
 {
     const struct quirk *quirk = quirk_of(vq->dev->type);
+    struct legacy *l = legacy_of((const struct vpci *)vq->dev->up.ctx);
     struct vq_chain *chain = vq->ring_ops->pop(vq);
 
-    if (chain && vq->dev->lint)
-        layout_lint(chain, legacy_of((const struct vpci *)vq->dev->up.ctx));
+    if (chain && vq->dev->lint && quirk->layout &&
+        !(l->driver_features & BIT32(LEGACY_F_ANY_LAYOUT)))
+        quirk->layout(chain);
     if (chain && quirk->popped)
-        quirk->popped(chain, &legacy_of((const struct vpci *)vq->dev->up.ctx)->quirk);
+        quirk->popped(chain, &l->quirk);
     return chain;
 }
 

@@ -12,30 +12,16 @@
 
 #include "virtio/fault.h"
 #include "virtio/lint.h"
+#include "virtio/modern-internal.h"
 #include "vmm/base/bits.h"
 
 enum {
-    MODERN_BAR_SIZE = 0x4000,
-    COMMON_SIZE = 0x40,
     REVISION = 1, /* 4.1.2.1-d5 */
-};
-
-/* Its registers that are nobody else's. */
-struct modern {
-    uint32_t device_feature_select, driver_feature_select;
-    uint16_t queue_select;
-    unsigned window;       /* offset of the PCI_CFG capability */
-    struct bus_bell *bell; /* addresses of the doorbells in the BAR */
 };
 
 static struct vpci *vpci_ctx(void *ctx)
 {
     return (struct vpci *)ctx;
-}
-
-static struct modern *modern_of(const struct vpci *vp)
-{
-    return (struct modern *)vpci_state(vp, &modern_interface);
 }
 
 /* The queue that queue_select names, or NULL (Q19). */
@@ -365,36 +351,6 @@ static const struct regs isr_regs = {
 
 /* ---- what lint wants to know ---- */
 
-static void access_lint(struct vpci *vp, bool write, uint64_t region, uint64_t in, unsigned len)
-{
-    struct vdev *dev = vp->dev;
-    const struct reg *row;
-
-    if (region == MODERN_DEVICE) {
-        if (dev->type->config)
-            lint_config(dev, write, in, len, false);
-        return;
-    }
-    row = region == MODERN_COMMON ? regs_find(&modern_common, in) : NULL;
-    if (row && row->read == config_generation_read && !write)
-        lint_generation(dev);
-    else
-        lint_other(dev);
-    if (region == MODERN_COMMON)
-        lint_width(dev, &modern_common, in, len);
-    if (row && write && !row->write)
-        lint_see(dev, LINT_READ_ONLY, in);
-}
-
-/* Nobody hears it: the device has failed, or is being reset. */
-static void denied_lint(struct vpci *vp, uint64_t region, uint64_t in)
-{
-    if (vp->dev->resetting && region == MODERN_COMMON)
-        lint_see(vp->dev, LINT_RESET_HURRIED, vp->dev->status);
-    else if (vp->dev->broken && region == MODERN_NOTIFY)
-        lint_see(vp->dev, LINT_KICK_BROKEN, in / MODERN_NOTIFY_STEP);
-}
-
 /* Doorbells come here while they are muted: the first ones, as lint looks at them. */
 static void bells_mute(struct vpci *vp, bool mute)
 {
@@ -413,30 +369,15 @@ static void notify_lint(struct vpci *vp, uint64_t in, const void *data, unsigned
         bells_mute(vp, false);
 }
 
-/* The window is used at [at, at+width) of a BAR. */
-static void window_lint(struct vpci *vp, uint8_t bar, uint64_t at, unsigned width)
-{
-    const uint64_t in = at % MODERN_REGION;
-    const struct regs *config = vp->dev->type->config;
-    const uint64_t size[] = {COMMON_SIZE, 1, config ? align_up(config->size, 4) : 0,
-                             MODERN_NOTIFY_STEP * vp->dev->n_queues};
-
-    if (width && at % width)
-        lint_see(vp->dev, LINT_WINDOW_ALIGN, at);
-    else if (bar != VPCI_BAR_MODERN || (width != 1 && width != 2 && width != 4) ||
-             at >= MODERN_BAR_SIZE || !range_ok(in, width, size[at / MODERN_REGION]))
-        lint_see(vp->dev, LINT_WINDOW_AIM, at);
-}
-
 /* ---- the BAR ---- */
 
-static void modern_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
+void modern_bar_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
 {
     const struct regs *config = vp->dev->type->config;
     const uint64_t in = off % MODERN_REGION;
 
     if (vp->dev->lint)
-        access_lint(vp, false, off - in, in, len);
+        modern_lint_access(vp, false, off - in, in, len);
     switch (off - in) {
     case MODERN_COMMON:
         regs_read(&modern_common, vp, &regs_little, in, data, len);
@@ -469,17 +410,17 @@ static bool write_allowed(struct vpci *vp, uint64_t off, const void *data, unsig
     return vpci_drive(vp, &modern_interface);
 }
 
-static void modern_write(struct vpci *vp, uint64_t off, const void *data, unsigned len)
+void modern_bar_write(struct vpci *vp, uint64_t off, const void *data, unsigned len)
 {
     const struct regs *config = vp->dev->type->config;
     const uint64_t in = off % MODERN_REGION;
 
     if (!write_allowed(vp, off, data, len)) {
-        denied_lint(vp, off - in, in);
+        modern_lint_denied(vp, off - in, in);
         return;
     }
     if (vp->dev->lint)
-        access_lint(vp, true, off - in, in, len);
+        modern_lint_access(vp, true, off - in, in, len);
     switch (off - in) {
     case MODERN_COMMON:
         regs_write(&modern_common, vp, &regs_little, in, data, len);
@@ -499,111 +440,6 @@ static void modern_write(struct vpci *vp, uint64_t off, const void *data, unsign
     }
 }
 
-/* ---- capabilities ---- */
-
-static uint8_t *window_bytes(struct vpci *vp)
-{
-    return vp->func.cfg + modern_of(vp)->window;
-}
-
-/* Does [off, off+len) touch pci_cfg_data, and do bar, offset and length name something that virtio
- * put there? (P29, P31; 4.1.4.9.2-t1) */
-static bool window_aims(struct vpci *vp, unsigned off, unsigned len, uint64_t *at, unsigned *width)
-{
-    const unsigned data = modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES;
-    const uint8_t *cap = window_bytes(vp);
-    const uint32_t length = le32_load(cap + 12);
-
-    if (off >= data + 4 || off + len <= data)
-        return false;
-    *at = le32_load(cap + 8);
-    *width = length;
-    return cap[4] == VPCI_BAR_MODERN && (length == 1 || length == 2 || length == 4) &&
-           *at % length == 0 && range_ok(*at, length, MODERN_BAR_SIZE);
-}
-
-static void window_used(struct vpci *vp, unsigned off, unsigned len)
-{
-    const unsigned data = modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES;
-    const uint8_t *cap = window_bytes(vp);
-
-    if (vp->dev->lint && off < data + 4 && off + len > data)
-        window_lint(vp, cap[4], le32_load(cap + 8), le32_load(cap + 12));
-}
-
-static void modern_cap_read(struct vpci *vp, unsigned off, unsigned len)
-{
-    uint8_t *data = window_bytes(vp) + VIRTIO_PCI_CAP_BYTES;
-    uint64_t at;
-    unsigned width;
-
-    if (off >= modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES_EXTRA ||
-        off + len <= modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES)
-        return;
-    memset(data, 0, 4);
-    if (le32_load(window_bytes(vp) + 12)) /* else somebody prints all of configuration space */
-        window_used(vp, off, len);
-    if (window_aims(vp, off, len, &at, &width))
-        modern_read(vp, at, data, width);
-}
-
-static void modern_cap_written(struct vpci *vp, unsigned off, unsigned len)
-{
-    uint8_t data[4];
-    uint64_t at;
-    unsigned width;
-
-    window_used(vp, off, len);
-    if (!window_aims(vp, off, len, &at, &width))
-        return;
-    memcpy(data, window_bytes(vp) + VIRTIO_PCI_CAP_BYTES, sizeof(data));
-    modern_write(vp, at, data, width);
-}
-
-/* offset and length in the BAR; extra counts when len says so. Returns the capability's offset. */
-static int cap_add(struct vpci *vp, uint8_t type, uint32_t offset, uint32_t length, uint32_t extra)
-{
-    static const uint8_t window_rw[VIRTIO_PCI_CAP_BYTES_EXTRA - 2] = {
-        [2] = 0xff,                                         /* bar */
-        [6] = 0xff,  [7] = 0xff,  [8] = 0xff,  [9] = 0xff,  /* offset */
-        [10] = 0xff, [11] = 0xff, [12] = 0xff, [13] = 0xff, /* length */
-        [14] = 0xff, [15] = 0xff, [16] = 0xff, [17] = 0xff, /* pci_cfg_data */
-    };
-    const bool window = type == VIRTIO_PCI_CAP_PCI;
-    const bool longer = window || type == VIRTIO_PCI_CAP_NOTIFY;
-    const struct virtio_pci_cap cap = {
-        .cap_len = longer ? VIRTIO_PCI_CAP_BYTES_EXTRA : VIRTIO_PCI_CAP_BYTES,
-        .cfg_type = type,
-        .bar = window ? 0 : VPCI_BAR_MODERN,
-        .offset = le32_make(offset),
-        .length = le32_make(length),
-        .extra = le32_make(extra),
-    };
-
-    return pci_cap_add(&vp->func, PCI_CAP_ID_VENDOR, &cap, window ? window_rw : NULL,
-                       cap.cap_len - 2U);
-}
-
-static int caps_add(struct vpci *vp)
-{
-    const struct regs *config = vp->dev->type->config;
-    const uint32_t notify = MODERN_NOTIFY_STEP * vp->dev->n_queues;
-    int ret = cap_add(vp, VIRTIO_PCI_CAP_COMMON, MODERN_COMMON, COMMON_SIZE, 0);
-
-    if (ret >= 0)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_NOTIFY, MODERN_NOTIFY, notify, MODERN_NOTIFY_STEP);
-    if (ret >= 0)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_ISR, MODERN_ISR, 1, 0);
-    if (ret >= 0 && config)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_DEVICE, MODERN_DEVICE, (uint32_t)align_up(config->size, 4),
-                      0);
-    if (ret >= 0)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_PCI, 0, 0, 0);
-    if (ret >= 0)
-        modern_of(vp)->window = (unsigned)ret;
-    return ret < 0 ? ret : 0;
-}
-
 static int modern_attach(struct vpci *vp, struct err *err)
 {
     const unsigned n = vp->dev->n_queues;
@@ -621,7 +457,7 @@ static int modern_attach(struct vpci *vp, struct err *err)
     ret = pci_bar_add(&vp->func, VPCI_BAR_MODERN, PCI_BAR_MEM64, MODERN_BAR_SIZE, false,
                       modern_of(vp)->bell, n);
     if (ret == 0)
-        ret = caps_add(vp);
+        ret = modern_caps_add(vp);
     return ret < 0 ? err_errno(err, -ret, "%s: no room for the virtio capabilities", vp->dev->name)
                    : 0;
 }
@@ -658,8 +494,8 @@ const struct vinterface modern_interface = {
     .identify = modern_identify,
     .attach = modern_attach,
     .detach = modern_detach,
-    .bar_read = modern_read,
-    .bar_write = modern_write,
+    .bar_read = modern_bar_read,
+    .bar_write = modern_bar_write,
     .cap_read = modern_cap_read,
     .cap_written = modern_cap_written,
     .reset = modern_reset,

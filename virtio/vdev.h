@@ -152,7 +152,7 @@ struct vdev {
     unsigned in_flight; /* chains popped and not yet pushed, all queues */
     struct log_limit log;
     struct fault *fault; /* virtio/fault.h; NULL: nothing goes wrong on purpose */
-    struct lint *lint; /* who watches the driver (lint.h); NULL: nobody */
+    struct lint *lint;   /* who watches the driver (lint.h); NULL: nobody */
 };
 
 /*

@@ -15,8 +15,8 @@ struct control;
 
 /* How a run ended, as the process's exit status. */
 enum machine_end {
-    MACHINE_OFF = 0,    /* the guest switched itself off, or the user ended it */
-    MACHINE_FAILED = 1, /* set-up error; err tells */
+    MACHINE_OFF = 0,     /* the guest switched itself off, or the user ended it */
+    MACHINE_FAILED = 1,  /* set-up error; err tells */
     MACHINE_CRASHED = 2, /* the guest crashed, or was to restart after a panic under --no-reboot */
     MACHINE_LINT = 3,    /* as MACHINE_OFF, and a driver broke a rule under --lint=error */
 };

@@ -107,7 +107,7 @@ static inline void dev_msix(struct pci_func *func, bool enabled)
 }
 
 static const struct pci_ops dev_ops = {dev_bar_read, dev_bar_write, dev_cap_read, dev_cap_written,
-                                       dev_master,   dev_msix,      NULL};
+                                       NULL,         dev_master,    dev_msix,     NULL};
 
 static inline void fix_open(struct fix *x)
 {
