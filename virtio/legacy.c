@@ -31,6 +31,9 @@ enum {
     LEGACY_HEADER_MSIX = 0x18, /* ... while it is enabled */
 };
 
+enum {
+    STATUS_BITS = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK | VIRTIO_S_FAILED
+};
 enum { LEGACY_PAGE_SHIFT = 12, LEGACY_ALIGN = 1 << LEGACY_PAGE_SHIFT, LEGACY_REVISION = 0 };
 
 /* Reserved bits that exist here only (6-d1), and what a driver may not accept (6.3-l5). */
@@ -164,12 +167,9 @@ static uint32_t features_offered(const struct vdev *dev)
     return vdev_offered_word(dev, 0) | (added & ~dev->withheld.word[0]);
 }
 
-static void features_lint(struct vpci *vp)
+static void features_lint(struct vdev *dev, uint32_t accepted)
 {
-    const struct vfeat accepted = {{legacy_of(vp)->driver_features}};
-    const struct vfeat may = {{features_offered(vp->dev)}};
-
-    lint_features(vp->dev, &accepted, &may);
+    lint_features(dev, &(struct vfeat){{accepted}}, &(struct vfeat){{features_offered(dev)}});
 }
 
 /* What a driver accepted that can be had. Nothing can be refused here (3.1.2-l5), so a bit without
@@ -180,17 +180,17 @@ static void features_settle(struct vpci *vp)
     const struct quirk *quirk = quirk_of(dev->type);
     struct legacy *l = legacy_of(vp);
     uint64_t kept = 0;
-    uint32_t bits;
+    uint32_t bits, dropped;
 
     if (dev->lint)
-        features_lint(vp);
+        features_lint(dev, l->driver_features);
     if (l->driver_features & BIT32(LEGACY_F_BAD))
         l->driver_features = 0; /* F10: it accepts whatever it sees, so it understands nothing */
     dev->on_empty = l->driver_features & features_offered(dev) & BIT32(LEGACY_F_NOTIFY_ON_EMPTY);
     bits = features_fitting(dev->type->features, l->driver_features & vdev_offered_word(dev, 0));
-    if (bits != (l->driver_features & vdev_offered_word(dev, 0)))
-        lint_see(dev, LINT_FEATURE_ALONE,
-                 (unsigned)__builtin_ctz(l->driver_features & vdev_offered_word(dev, 0) & ~bits));
+    dropped = l->driver_features & vdev_offered_word(dev, 0) & ~bits;
+    if (dropped)
+        lint_see(dev, LINT_FEATURE_ALONE, (unsigned)__builtin_ctz(dropped));
     vdev_driver_word_set(dev, 0, bits);
     vdev_driver_word_set(dev, 1, 0); /* 4.1.4.10-l10 */
     if (quirk->settle)
@@ -342,10 +342,6 @@ static void queue_notify_write(void *ctx, const struct reg *reg, uint64_t v)
         device_use(vp); /* L05 */
     vpci_doorbell(vp, (unsigned)v);
 }
-
-enum {
-    STATUS_BITS = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK | VIRTIO_S_FAILED
-};
 
 static uint64_t status_read(void *ctx, const struct reg *reg)
 {

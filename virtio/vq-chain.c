@@ -8,7 +8,6 @@
 
 #include "virtio/lint.h"
 #include "virtio/vq.h"
-
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
 

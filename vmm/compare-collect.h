@@ -52,6 +52,7 @@ struct seen {
     bool touched, settled, ready; /* a register was accessed; features are settled; DRIVER_OK */
     uint64_t first_touch, driver_ok;
     unsigned n_steps, config_early;
+    char lint[FIGURE_TEXT]; /* rules that its driver broke */
     struct {
         char name[24];
         uint64_t after;

@@ -207,6 +207,14 @@ static void status(struct seen *s, const struct trace_rec *rec)
     s->driver_ok = rec->time;
 }
 
+static void lint_finding(struct seen *s, const struct trace_rec *rec)
+{
+    const size_t n = strlen(s->lint);
+
+    snprintf(s->lint + n, sizeof(s->lint) - n, "%s%.*s", n ? ", " : "", (int)rec->n_bytes,
+             (const char *)rec->bytes);
+}
+
 void seen_state(struct seen *s, const struct trace_rec *rec)
 {
     char name[24];
@@ -215,6 +223,8 @@ void seen_state(struct seen *s, const struct trace_rec *rec)
         status(s, rec);
     if (rec->point == TRACE_RESET)
         step(s, "reset", rec->time);
+    if (rec->point == TRACE_LINT)
+        lint_finding(s, rec);
     if (rec->point == TRACE_FEATURES && rec->value[2]) {
         s->accepted[0] = rec->value[0];
         s->accepted[1] = rec->value[1];
@@ -331,6 +341,7 @@ static void steps(const struct seen *s, uint64_t start, struct figures *to)
     }
     figures_number(to, &at, "config reads before FEATURES_OK", UNIT_COUNT, s->config_early);
     figures_append(to, &s->early);
+    figures_text(to, &at, "lint findings", "%s", s->lint[0] ? s->lint : "none");
 }
 
 void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, struct figures *to)

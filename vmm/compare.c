@@ -29,6 +29,7 @@ struct compare {
     char command[512];
     char *append;    /* of work */
     FILE *out[OUTS]; /* NULL: not asked for */
+    bool lints;      /* the user said so himself */
 };
 
 /* ---- set-up ---- */
@@ -54,6 +55,7 @@ static int machine_look(struct compare *c, struct err *err)
 
     if (ret == 0)
         ret = append_make(c, config.append, err);
+    c->lints = config.lint;
     if (ret == 0 && config_compare_devices(&c->opts, &config))
         fputs("vmm compare: devices of one boot side by side, because their interfaces differ; "
               "--as compares boots\n",
@@ -112,8 +114,8 @@ static int boot_one(struct compare *c, unsigned column, unsigned run, struct err
 {
     const char *name = c->opts.by_device ? "all devices" : c->opts.column[column];
     char trace[PATH_MAX + 8], label[LABEL];
-    const char *const added[] = {"--trace", trace, c->opts.by_device ? NULL : "--interface", name,
-                                 NULL};
+    const char *const added[] = {
+        "--lint", "--trace", trace, c->opts.by_device ? NULL : "--interface", name, NULL};
     struct boot_order order = {.until = c->opts.until,
                                .limit_ns = c->opts.limit_ns,
                                .errors = c->work.errors,
@@ -124,7 +126,7 @@ static int boot_one(struct compare *c, unsigned column, unsigned run, struct err
     int ret;
 
     snprintf(trace, sizeof(trace), "%s,exits", c->work.trace);
-    argv = compare_work_words(&c->work, added, err);
+    argv = compare_work_words(&c->work, added + c->lints, err);
     if (!argv)
         return -ENOMEM;
     order.argv = argv;
