@@ -105,6 +105,7 @@ help:
 	@echo 'make bench      vmm and QEMU side by side; writes build/bench/report.html'
 	@echo 'make bench-native  ns per request through the rings, without KVM'
 	@echo 'make style      the laws of the tree'
+	@echo 'make conformance  the clauses of virtio and the tests that show them; $(B)/conformance.html'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
 	@echo 'variables       CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
@@ -182,6 +183,10 @@ tests: $(TESTS) $(B)/vmm
 
 style:
 	@tests/style/check
+
+.PHONY: conformance
+conformance: $(TESTS)
+	@tests/conformance/run $(B)
 
 check:
 	@tests/need build check

@@ -143,6 +143,7 @@ struct net_pair {
     bool waiting;                /* ... and does */
     unsigned given;              /* frames since the ring was published */
     bool listening, rx_kicks;
+    bool rx_reset; /* its queue was reset alone: what arrives here is for others, or lost */
     struct loop_work rx_again; /* more to do than one turn may take, or to look at soon */
     /* Sending. */
     struct vq_chain *sending; /* the network does not take it now */

@@ -33,10 +33,15 @@ static bool merges(const struct net_pair *p)
     return vdev_has(p->nd->dev, NET_F_MRG_RXBUF);
 }
 
+/* Do frames that arrive at this pair concern the device? */
+static bool rx_runs(const struct net_pair *p)
+{
+    return vdev_runs(p->nd->dev) && p->index < p->nd->active && !p->nd->vhost_on;
+}
+
 static bool rx_in_use(const struct net_pair *p)
 {
-    return vdev_runs(p->nd->dev) && vq_live(net_rx_queue(p)) && p->index < p->nd->active &&
-           !p->nd->vhost_on;
+    return rx_runs(p) && vq_live(net_rx_queue(p));
 }
 
 /* ---- buffers ---- */
@@ -169,13 +174,23 @@ static bool rx_wanted(struct net_pair *p, uint64_t bytes)
     return net_filter_passes(p->nd, rx_frame(p), bytes);
 }
 
+/* Its own queue, or the first that is not being reset (5.1.9.5.6.2-d3); p if there is none. */
+static struct net_pair *rx_own_or_other(struct net_pair *p)
+{
+    for (unsigned i = 0; i < p->nd->active && !rx_in_use(p); i++)
+        if (rx_in_use(&p->nd->pair[i]))
+            return &p->nd->pair[i];
+    return p;
+}
+
 /* Where it goes. */
 static void rx_steer(struct net_pair *p, uint32_t bytes)
 {
     const struct net_rss *rss = &p->nd->rss;
 
     p->frame.hash = net_rss_hash(rss, rx_frame(p), (uint32_t)min_u64(bytes, NET_RX_HEAD));
-    p->frame.to = rss->steers ? &p->nd->pair[net_rss_pair(rss, &p->frame.hash)] : p;
+    p->frame.to =
+        rss->steers ? &p->nd->pair[net_rss_pair(rss, &p->frame.hash)] : rx_own_or_other(p);
 }
 
 /* Fetch the next frame. false: none. frame.len stays 0 for one that nobody wants. */
@@ -270,7 +285,7 @@ static bool rx_place(struct net_pair *p)
     else if (rx_may_wait(p))
         return false; /* N11 */
     else
-        p->nd->net->lost++; /* N10: the buffer stays; N19, 5.1.9.5.7.3-d2 */
+        p->nd->net->lost++; /* N10: the buffer stays; N19, 5.1.9.5.7.3-d2, 5.1.9.5.6.2-d4 */
     p->frame.len = 0;
     if (p->waiting)
         loop_timer_set(p->patience, 0);
@@ -280,11 +295,11 @@ static bool rx_place(struct net_pair *p)
 
 /* ---- turns ---- */
 
-/* Steered frames are for other queues, even while its own one is off (5.1.9.5.7.3-d2). */
+/* Steered frames are for other queues even while its own one is off (5.1.9.5.7.3-d2), and so are
+ * others while it is being reset. */
 static bool rx_fetches(const struct net_pair *p)
 {
-    return rx_in_use(p) || (p->nd->rss.steers && vdev_runs(p->nd->dev) &&
-                            p->index < p->nd->active && !p->nd->vhost_on);
+    return rx_in_use(p) || (rx_runs(p) && (p->nd->rss.steers || p->rx_reset));
 }
 
 static enum rx_state rx_one(struct net_pair *p)
@@ -292,7 +307,7 @@ static enum rx_state rx_one(struct net_pair *p)
     if (!rx_fetches(p))
         return RX_OFF;
     if (!p->frame.len) {
-        if (!p->nd->rss.steers && !rx_gather(p, p->expect) && !p->n_held)
+        if (!p->nd->rss.steers && rx_in_use(p) && !rx_gather(p, p->expect) && !p->n_held)
             return RX_STARVED;
         if (!rx_fetch(p))
             return RX_EMPTY;
@@ -324,7 +339,7 @@ static void rx_publish(struct net_pair *p)
 
 static void rx_publish_others(struct net_pair *p)
 {
-    for (unsigned i = 0; p->nd->rss.steers && i < p->nd->pairs; i++)
+    for (unsigned i = 0; (p->nd->rss.steers || p->rx_reset) && i < p->nd->pairs; i++)
         if (p->nd->pair[i].given)
             rx_publish(&p->nd->pair[i]);
 }
@@ -381,6 +396,7 @@ void net_rx_rest(struct net_pair *p)
 void net_rx_stop(struct net_pair *p)
 {
     net_rx_rest(p);
+    p->rx_reset = false;
     p->given = 0;
     p->rx_kicks = true;
     while (p->n_held)

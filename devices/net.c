@@ -262,6 +262,7 @@ static void pair_stop(struct net_pair *p, const struct vq *only)
 
     if (!only || only == net_rx_queue(p)) {
         net_rx_stop(p);
+        p->rx_reset = only;
         if (only)
             net_rx_soon(p); /* what arrives there may be for other queues */
         net_coal_reset(&p->rx_coal, only ? &p->nd->rx_coal : &none); /* 5.1.9.5.10.6-d6 */

@@ -225,6 +225,7 @@ static void H05_image_shrinks(struct bench *b)
 static void read_only(struct bench *b)
 {
     assert_true(b->d.ops->offered(&b->d) & BIT64(F_RO));
+    assert_true(b->d.ops->offered(&b->d) & BIT64(F_FLUSH)); /* 5.2.5.2-d1 */
     for (unsigned i = 0; i < 2; i++) {
         start_with(b, i ? BIT64(F_RO) : 0);
         assert_int_equal(ask_status_of(b, T_OUT, 0, 512, 0), S_IOERR);
@@ -237,6 +238,7 @@ static void read_only(struct bench *b)
 static void snapshot(struct bench *b)
 {
     assert_false(b->d.ops->offered(&b->d) & BIT64(F_RO));
+    assert_true(b->d.ops->offered(&b->d) & BIT64(F_FLUSH));
     io_there_and_back(b, 8, 512);
     io_there_and_back(b, 100, 8192);
     assert_int_equal(ask_status_of(b, T_FLUSH, 0, 0, 0), S_OK);

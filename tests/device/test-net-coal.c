@@ -113,6 +113,11 @@ static void queue_reset(struct bench *b, unsigned q)
     modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, RESET, 2, 1);
     machine_settle(b->m);
     assert_int_equal(modern_read(&b->d, VIRTIO_PCI_CAP_COMMON, RESET, 2), 0);
+}
+
+static void queue_renew(struct bench *b, unsigned q)
+{
+    queue_reset(b, q);
     drv_queue(&b->d, q, 0);
 }
 
@@ -127,8 +132,8 @@ static void test_coal_queue(struct bench *b)
     assert_true(coal_is(b, 3, 50, 60) && coal_is(b, 2, 70, 80) && coal_is(b, 1, 5, 6));
     assert_int_equal(coal_vq_set(b, 8, 1, 1), ERR); /* the control queue */
     assert_int_equal(coal_vq_set(b, 0xffff, 1, 1), ERR);
-    queue_reset(b, 3);
-    queue_reset(b, 2);
+    queue_renew(b, 3);
+    queue_renew(b, 2);
     assert_true(coal_is(b, 3, 5, 6) && coal_is(b, 2, 7, 8));
     net_works(b);
 }
@@ -142,7 +147,7 @@ static void test_coal_not_ctrl(struct bench *b)
     assert_int_equal(coal_set(b, 1, 100, long_us), OK);
     assert_int_equal(coal_set(b, 0, 100, long_us), OK);
     assert_int_equal(ctrl8(b, RX, PROMISC, 1), OK);
-    queue_reset(b, 2);
+    queue_renew(b, 2);
     assert_int_equal(ctrl8(b, RX, PROMISC, 1), OK);
     assert_int_equal(ctrl8(b, RX, PROMISC, 0), OK);
 }
@@ -165,7 +170,7 @@ static void test_coal_no_timers(struct bench *b)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
     for (uint16_t q = 0; q < 8; q += 2)
         assert_true(coal_is(b, q, 0, 0));
-    queue_reset(b, 2);
+    queue_renew(b, 2);
     assert_true(coal_is(b, 2, 0, 0));
     assert_int_equal(coal_set(b, 1, 7, 8), OK);
     for (uint16_t q = 0; q < 8; q += 2)
@@ -238,11 +243,62 @@ static void test_coal_owed(struct bench *b)
     blocked(b, false);
 }
 
+/* 5.1.9.5.10.6-d2 ... d6: commands of other lengths, queues that are off; nothing was set for all,
+ * so nothing is left of what was set for one. */
+static void test_coal_refused(struct bench *b)
+{
+    const uint8_t raw[16] = {2, 2, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9};
+
+    for (uint32_t len = 0; len <= 12; len++) {
+        if (len != 8) {
+            assert_int_equal(ctrl(b, COAL, 0, raw, len), ERR);
+            assert_int_equal(ctrl(b, COAL, 1, raw, len), ERR);
+        }
+        if (len != 12)
+            assert_int_equal(ctrl(b, COAL, 2, raw, len), ERR);
+    }
+    for (uint16_t q = 2; q < 4; q++) {
+        uint8_t get[4] = {0}, result[8];
+
+        assert_true(coal_is(b, q, 0, 0));
+        assert_int_equal(coal_vq_set(b, q, 50, 60), OK);
+        queue_reset(b, q);
+        order_store(b->d.order, get, 2, q);
+        assert_int_equal(coal_vq_set(b, q, 50, 60), ERR);
+        assert_int_equal(ctrl_result(b, COAL, 3, get, 4, result, 8), ERR);
+        drv_queue(&b->d, q, 0);
+        assert_true(coal_is(b, q, 0, 0));
+    }
+    net_works(b);
+}
+
+/* 5.1.9.5.10.6-d8: a driver that wants no interrupts gets none, for neither reason. */
+static void test_coal_suppressed(struct bench *b)
+{
+    struct dq *q = &b->d.q[RXQ];
+    uint64_t end;
+
+    for (unsigned i = 0; i < 8; i++)
+        rx_post(b, RXQ, 1526);
+    assert_int_equal(coal_set(b, 1, 4, 1000), OK);
+    q->ops->interrupts(q, false);
+    for (unsigned i = 0; i < 6; i++)
+        frame_arrive_seed(b, 60, i);
+    end = clock_ns() + 5000000;
+    while (clock_ns() < end)
+        machine_settle(b->m);
+    assert_int_equal(interrupts(b, RXQ), 0);
+    for (unsigned i = 0; i < 6; i++)
+        assert_true(dq_poll(q, &(struct used){0}));
+}
+
 static const struct bench_test tests[] = {
     {"coal", test_coal, BENCH_TURNS | BENCH_MODERN, NULL},
     {"coal-queue", test_coal_queue, BENCH_TURNS | BENCH_MODERN, &four},
     {"coal-not-ctrl", test_coal_not_ctrl, BENCH_TURNS | BENCH_MODERN, &four},
     {"coal-no-timers", test_coal_no_timers, BENCH_TURNS | BENCH_MODERN, &four},
+    {"coal-refused", test_coal_refused, BENCH_TURNS | BENCH_MODERN, &four},
+    {"coal-suppressed", test_coal_suppressed, BENCH_TURNS | BENCH_MODERN, NULL},
     {"coal-owed", test_coal_owed, BENCH_TURNS | BENCH_MODERN, &four},
 };
 

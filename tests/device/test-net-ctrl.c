@@ -134,6 +134,8 @@ static void test_mac_table(struct bench *b)
     len = table_fill(b, raw, fake_mac, 0, group, 65);
     assert_int_equal(ctrl(b, MAC, 0, raw, len), OK);
     assert_true(!passes(b, other) && passes(b, group2));
+    bench_init(b); /* 5.1.9.5.2.1-d1: empty after a reset */
+    assert_true(!passes(b, group) && !passes(b, group2) && passes(b, fake_mac));
 }
 
 /* 5.1.9.5.2.1-d3; N16 */
