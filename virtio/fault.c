@@ -14,13 +14,13 @@
 #include "vmm/base/trace.h"
 
 const struct fault_info fault_info[FAULT_KINDS] = {
-    [FAULT_REFUSE_FEATURES] = {"refuse_features", false, false, 1, 0},
-    [FAULT_NEEDS_RESET] = {"needs_reset", true, false, 1, 1},
-    [FAULT_CONFIG_CHANGE] = {"config_change", false, false, 2, 0}, /* 1: no driver ever gets on */
-    [FAULT_LATE_INTERRUPT] = {"late_interrupt", true, true, 1, 0},
-    [FAULT_LOST_INTERRUPT] = {"lost_interrupt", true, false, 1, 0},
-    [FAULT_SHORT_USED] = {"short_used", true, false, 1, 0},
-    [FAULT_SLOW_QUEUE] = {"slow_queue", true, true, 1, 0},
+    [FAULT_REFUSE_FEATURES] = {"refuse_features", false, false, 0},
+    [FAULT_NEEDS_RESET] = {"needs_reset", true, false, 1},
+    [FAULT_CONFIG_CHANGE] = {"config_change", false, false, 1},
+    [FAULT_LATE_INTERRUPT] = {"late_interrupt", true, true, 0},
+    [FAULT_LOST_INTERRUPT] = {"lost_interrupt", true, false, 0},
+    [FAULT_SHORT_USED] = {"short_used", true, false, 0},
+    [FAULT_SLOW_QUEUE] = {"slow_queue", true, true, 0},
 };
 
 /* A rule, as one device follows it. */
@@ -41,6 +41,7 @@ struct fault_queue {
 struct fault {
     struct log_limit log;
     struct fault_queue *queue; /* one for each of the device's */
+    uint64_t spared; /* 1 + place of the field that changed last: reading it again succeeds */
     unsigned n;
     struct fault_state state[];
 };
@@ -273,9 +274,14 @@ void fault_config(struct vdev *dev, uint64_t off, void *data, unsigned len)
 
     if (field_bytes(dev->type->config, off) <= len)
         return; /* nothing begins here, or all of it was read at once */
+    if (dev->fault->spared == off + 1) {
+        dev->fault->spared = 0;
+        return;
+    }
     s = strikes(dev, FAULT_CONFIG_CHANGE, NULL, features);
     if (!s)
         return;
+    dev->fault->spared = off + 1;
     for (unsigned i = 0; i < len; i++)
         byte[i] = (uint8_t)~byte[i];
     tell(dev, s, TRACE_NO_QUEUE, off, "a field changes after its first bytes were read");

@@ -29,9 +29,9 @@ enum fault_kind {
 /* What a kind can be told, and what it does where it is not told. */
 struct fault_info {
     const char *name;
-    bool queues;           /* happens to a queue: a rule may name one */
-    bool waits;            /* takes a delay */
-    uint64_t every, times; /* of rules that say nothing about how often */
+    bool queues;    /* happens to a queue: a rule may name one */
+    bool waits;     /* takes a delay */
+    uint64_t times; /* of rules that say nothing about how often */
 };
 extern const struct fault_info fault_info[FAULT_KINDS];
 

@@ -101,13 +101,12 @@ const struct opt config_fault_opts[] = {
      false},
     {"after", "N", "let the first N requests (interrupts, ...) of the device pass", fault_after,
      false},
-    {"every", "N", "of those after, take every Nth; 1 is the default, 2 that of config_change",
-     fault_every, false},
+    {"every", "N", "of those after, take every Nth; 1 is the default", fault_every, false},
     {"chance", "PERCENT", "of these, as many by random numbers; 100 is the default", fault_chance,
      false},
     {"times", "N",
-     "this often at most; there is no limit by default, but needs_reset happens once if neither "
-     "every nor chance says more",
+     "this often at most; there is no limit by default, but needs_reset and config_change happen "
+     "once if neither every nor chance says more",
      fault_times, false},
     {"delay", "MS",
      "how long late_interrupt and slow_queue keep the driver waiting; 10 is the "
@@ -159,7 +158,7 @@ static void rule_settle(struct fault_rule *rule)
     if (!rule->every && !rule->times && rule->chance == 100)
         rule->times = info->times;
     if (!rule->every)
-        rule->every = info->every;
+        rule->every = 1;
 }
 
 int config_fault(void *conf, const char *value, struct err *err)

@@ -123,8 +123,11 @@ static void defaults(void **state)
     rule = parse("needs_reset,every=7", &config);
     assert_true(rule.every == 7 && rule.times == 0);
     config_free(&config);
+    rule = parse("config_change", &config);
+    assert_true(rule.every == 1 && rule.times == 1);
+    config_free(&config);
     rule = parse("config_change,times=3", &config);
-    assert_true(rule.every == 2 && rule.times == 3);
+    assert_true(rule.every == 1 && rule.times == 3);
     config_free(&config);
     rule = parse("slow_queue", &config);
     assert_int_equal(rule.delay_ms, FAULT_DELAY_MS);
