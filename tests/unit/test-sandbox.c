@@ -322,7 +322,7 @@ static void test_resolv(void **state)
     int status;
 
     (void)state;
-    if (SANITIZED)
+    if (SANITIZED || !net_slirp_built) /* nobody has such a thread then */
         skip();
     status = child(resolv_user, THREAD_USER);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == GOOD);
@@ -434,6 +434,7 @@ static void rootless(int uid)
     expect(open("/x", O_CREAT | O_RDWR, 0600) < 0, "none can be made");
     expect(open("..", O_PATH) >= 0 && access("../etc", F_OK) < 0, "no way out");
     expect(!uid || strstr(r.have, "user"), "a user's namespaces");
+    expect(!uid || (geteuid() == (uid_t)uid && getegid() == (gid_t)uid), "the same user there");
 }
 
 static void limited(int arg)
@@ -453,7 +454,7 @@ static void test_layers(void **state)
         int arg;
     } layer[] = {
         {"capabilities", no_caps, 0}, {"landlock", landlocked, 0}, {"landlock, net", landlocked, 1},
-        {"root", rootless, 0},        {"user", rootless, 65534},   {"limits", limited, 0},
+        {"root", rootless, 0},        {"user", rootless, 12345},   {"limits", limited, 0},
     };
 
     (void)state;
