@@ -184,6 +184,7 @@ void compare_collect(const struct trace_file *f, const struct collect_boot *boot
     for (unsigned i = 0; i < w->n; i++) {
         seen_figures(&w->seen[i], f, trace_start(w), to);
         figures_free(&w->seen[i].early);
+        figures_free(&w->seen[i].lint);
         figures_free(&w->seen[i].accesses);
         figures_free(&w->seen[i].registers);
         requests_free(w->seen[i].requests);

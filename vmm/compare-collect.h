@@ -30,6 +30,7 @@ enum section_rank {
     RANK_DRIVER,
     RANK_RINGS,
     RANK_REQUESTS,
+    RANK_LINT,
     RANK_ACCESSES,
     RANK_REGISTERS
 };
@@ -52,7 +53,6 @@ struct seen {
     bool touched, settled, ready; /* a register was accessed; features are settled; DRIVER_OK */
     uint64_t first_touch, driver_ok;
     unsigned n_steps, config_early;
-    char lint[FIGURE_TEXT]; /* rules that its driver broke */
     struct {
         char name[24];
         uint64_t after;
@@ -60,7 +60,7 @@ struct seen {
     struct {
         uint64_t size, desc, driver, device; /* size 0: not set up */
     } queue[SEEN_QUEUES];
-    struct figures early, accesses, registers;
+    struct figures early, lint, accesses, registers;
     struct requests *requests;
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "virtio/vdev.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/compare-collect.h"
 #include "vmm/trace-text.h"
@@ -51,6 +52,27 @@ static void bar_place(const struct seen *s, const struct trace_file *f, const st
     figures_text(to, &at, name, "0x%" PRIx64, rec->value[2]);
 }
 
+/* ---- lint ---- */
+
+/* What a rule is about, or "": it is of another version. */
+static const char *rule_seen(const char *id)
+{
+    for (unsigned i = 0; i < LINT_RULES; i++)
+        if (strcmp(lint_rules[i].id, id) == 0)
+            return lint_rules[i].seen;
+    return "";
+}
+
+static void finding(struct seen *s, const struct trace_rec *rec)
+{
+    const struct figure_place at = {s->name, "lint", RANK_LINT};
+    char id[FIGURE_NAME / 2], name[FIGURE_NAME];
+
+    snprintf(id, sizeof(id), "%.*s", (int)rec->n_bytes, (const char *)rec->bytes);
+    snprintf(name, sizeof(name), "%s %s", id, rule_seen(id));
+    figures_number(&s->lint, &at, name, UNIT_COUNT, (double)rec->value[0]);
+}
+
 void seen_define(struct seen *s, const struct trace_file *f, const struct trace_rec *rec,
                  struct figures *to)
 {
@@ -60,6 +82,8 @@ void seen_define(struct seen *s, const struct trace_file *f, const struct trace_
         identity(s, rec, to);
     if (rec->point == TRACE_BAR_PLACE)
         bar_place(s, f, rec, to);
+    if (rec->point == TRACE_LINT_COUNT)
+        finding(s, rec);
     if (rec->point == TRACE_BAR && rec->n_bytes < sizeof(name)) {
         snprintf(name, sizeof(name), "%.*s", (int)rec->n_bytes, (const char *)rec->bytes);
         interface_add(s->has, name);
@@ -207,14 +231,6 @@ static void status(struct seen *s, const struct trace_rec *rec)
     s->driver_ok = rec->time;
 }
 
-static void lint_finding(struct seen *s, const struct trace_rec *rec)
-{
-    const size_t n = strlen(s->lint);
-
-    snprintf(s->lint + n, sizeof(s->lint) - n, "%s%.*s", n ? ", " : "", (int)rec->n_bytes,
-             (const char *)rec->bytes);
-}
-
 void seen_state(struct seen *s, const struct trace_rec *rec)
 {
     char name[24];
@@ -223,8 +239,6 @@ void seen_state(struct seen *s, const struct trace_rec *rec)
         status(s, rec);
     if (rec->point == TRACE_RESET)
         step(s, "reset", rec->time);
-    if (rec->point == TRACE_LINT)
-        lint_finding(s, rec);
     if (rec->point == TRACE_FEATURES && rec->value[2]) {
         s->accepted[0] = rec->value[0];
         s->accepted[1] = rec->value[1];
@@ -341,12 +355,11 @@ static void steps(const struct seen *s, uint64_t start, struct figures *to)
     }
     figures_number(to, &at, "config reads before FEATURES_OK", UNIT_COUNT, s->config_early);
     figures_append(to, &s->early);
-    figures_text(to, &at, "lint findings", "%s", s->lint[0] ? s->lint : "none");
 }
 
 void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, struct figures *to)
 {
-    const struct figure_place at = {s->name, "identity", RANK_IDENTITY};
+    struct figure_place at = {s->name, "identity", RANK_IDENTITY};
 
     figures_text(to, &at, "interfaces", "%s", s->has[0] ? s->has : "?");
     figures_text(to, &at, "driven through", "%s", s->via[0] ? s->via : "nothing");
@@ -356,6 +369,10 @@ void seen_figures(struct seen *s, const struct trace_file *f, uint64_t start, st
     seen_rings(s, to);
     if (s->requests && s->touched)
         requests_figures(s->requests, s->name, to);
+    at.section = "lint";
+    at.rank = RANK_LINT;
+    figures_number(to, &at, "rules broken", UNIT_COUNT, (double)s->lint.n);
+    figures_append(to, &s->lint);
     figures_append(to, &s->accesses);
     figures_append(to, &s->registers);
 }

@@ -212,7 +212,7 @@ static enum boot_end end_of(enum boot_end watched, int status)
         return watched;
     if (!WIFEXITED(status) || WEXITSTATUS(status) == 2)
         return BOOT_CRASHED;
-    return WEXITSTATUS(status) ? BOOT_REFUSED : watched;
+    return WEXITSTATUS(status) == 1 ? BOOT_REFUSED : watched; /* 3: lint's */
 }
 
 int compare_boot(const struct boot_order *order, enum boot_end *end, struct collect_boot *boot,

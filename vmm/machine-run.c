@@ -326,8 +326,9 @@ enum machine_end machine_run(struct machine *m, struct err *err)
         return MACHINE_FAILED;
     sandbox_close();
     end = machine_loop(m, err);
-    trace_run_exits(m->vcpus);
     devices_reset(m);
+    trace_run_exits(m->vcpus);
+    trace_run_lint(&m->parts);
     parts_fault_tell(&m->parts);
     if (parts_lint_tell(&m->parts) && m->config->lint_error && end == MACHINE_OFF)
         end = MACHINE_LINT;

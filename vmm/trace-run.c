@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/trace.h"
 
@@ -130,6 +131,23 @@ void trace_run_exits(struct vcpus *vcpus)
         if (vcpu_stats(vcpu, count_define, vcpu) < 0)
             return; /* an older KVM: the trace has the exits that vmm saw */
     }
+}
+
+static void finding_define(const struct vdev *dev, const struct lint_finding *f, void *ctx)
+{
+    const char *id = lint_rules[f->rule].id;
+
+    (void)ctx;
+    trace_define(TRACE_LINT_COUNT, dev->trace, &f->count, 1, id, strlen(id));
+}
+
+void trace_run_lint(const struct parts *parts)
+{
+    if (!trace_on(TRACE_GROUPS))
+        return;
+    for (unsigned i = 0; i < parts->n; i++)
+        if (parts->part[i]->vpci)
+            lint_each(parts->part[i]->vpci->dev, finding_define, NULL);
 }
 
 void trace_run_machine(const struct gmem *mem, const struct pci_layout *layout)

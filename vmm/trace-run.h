@@ -16,6 +16,9 @@ void trace_run_describe(const struct parts *parts);
 /* What KVM counted of exits and interrupts, if exits are recorded. All vCPUs are paused. */
 void trace_run_exits(struct vcpus *vcpus);
 
+/* What lint found, if it looked. The machine has run. */
+void trace_run_lint(const struct parts *parts);
+
 /* The same in parts: memory and windows; one device. */
 void trace_run_machine(const struct gmem *mem, const struct pci_layout *layout);
 void trace_run_device(const struct vpci *vp);

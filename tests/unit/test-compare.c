@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "virtio/lint.h"
 #include "virtio/spec.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/regs.h"
@@ -177,6 +178,8 @@ static int figures_make(void **state)
     for (unsigned i = 0; i < 3; i++)
         TRACE(EXIT, TRACE_NONE, TRACE_NO_QUEUE, VCPU_EXIT_PIO_WRITE, 0x3f8, 1000);
     TRACE(EXIT, TRACE_NONE, TRACE_NO_QUEUE, VCPU_EXITS, 0, 1000);
+    trace_define(TRACE_LINT_COUNT, trace_source("disk1"), &(uint64_t){7}, 1,
+                 lint_rules[LINT_KICK_EARLY].id, strlen(lint_rules[LINT_KICK_EARLY].id));
     for (uint64_t cpu = 0; cpu < 2; cpu++)
         trace_define(TRACE_KVM_COUNT, TRACE_NONE, (const uint64_t[]){cpu, 20 + cpu}, 2,
                      "halt_exits", 10);
@@ -321,6 +324,18 @@ static void requests(void **state)
         tail <= mean)
         fail_msg("mean %.0f ns, p99 %.0f ns; slept %.0f and %.0f", mean, tail, slept[0], slept[1]);
     assert_null(figures_find(&figures, "disk1", "requests", "latency, mean"));
+}
+
+static void lint(void **state)
+{
+    char name[FIGURE_NAME];
+
+    (void)state;
+    count_is("disk0", "lint", "rules broken", 0);
+    count_is("disk1", "lint", "rules broken", 1);
+    snprintf(name, sizeof(name), "%s %s", lint_rules[LINT_KICK_EARLY].id,
+             lint_rules[LINT_KICK_EARLY].seen);
+    count_is("disk1", "lint", name, 7);
 }
 
 static void machine(void **state)
@@ -527,6 +542,7 @@ int main(void)
         cmocka_unit_test(registers), cmocka_unit_test(rings),    cmocka_unit_test(requests),
         cmocka_unit_test(machine),   cmocka_unit_test(sheet),    cmocka_unit_test(table),
         cmocka_unit_test(html),      cmocka_unit_test(json),     cmocka_unit_test(noise),
+        cmocka_unit_test(lint),
     };
 
     return cmocka_run_group_tests_name("compare", tests, figures_make, figures_unmake);
