@@ -81,8 +81,7 @@ static void calm(struct bench *b)
     script(0, (const int64_t[]){0});
     host.hold = false;
     loop_post(b->loop, &host.work);
-    if (blk_size(((const struct blk_conf *)b->conf)->backend) != IMAGE)
-        resize(b, IMAGE);
+    resize(b, IMAGE);
     loop_unlock(b->loop);
 }
 
