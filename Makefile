@@ -216,7 +216,7 @@ fuzz-seeds:
 coverage:
 	@tests/need build check
 	@$(MAKE) --no-print-directory -j$$(nproc) CC=gcc B=build/coverage LEGACY=1 \
-		CFLAGS='-O0 -g --coverage -fprofile-update=atomic' build/coverage/vmm test-programs \
+		CFLAGS='-O0 -g --coverage -fprofile-update=atomic -Wno-error' build/coverage/vmm test-programs \
 		build/coverage/fuzz/replay
 	@tests/fuzz/coverage build/coverage
 

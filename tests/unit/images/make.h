@@ -7,6 +7,7 @@
 #define TESTS_UNIT_IMAGES_MAKE_H
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
