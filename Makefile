@@ -195,7 +195,7 @@ check:
 
 # ---- proof ----
 prove:
-	@tests/need build
+	@tests/need build prove
 	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/prove
 	@tests/prove/run $(B)
 
