@@ -30,6 +30,8 @@ static void coal_expired(void *arg)
 
 void net_coal_publish(struct net_coal *c, unsigned frames)
 {
+    if (coal_delays(c))
+        vq_hold(c->vq, true); /* a queue that was reset forgot it */
     vq_publish(c->vq);
     if (!coal_delays(c) || (!frames && !c->vq->owed))
         return;

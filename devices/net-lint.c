@@ -92,7 +92,9 @@ void net_lint_tx(const struct net_dev *nd, const struct vq *vq, const struct net
 /* 5.1.9.5.6.1-t3, -t4 */
 void net_lint_tx_kick(const struct net_dev *nd, struct vq *vq)
 {
-    if (vq_live(vq) && vq->ops->more(vq))
+    struct vq_indices at;
+
+    if (!nd->vhost_on && vq_live(vq) && vq_indices(vq, &at) && at.more)
         lint_see_queue(vq, nd->pairs_told ? LINT_NET_TX_OFF : LINT_NET_TX_EARLY, vq->index);
 }
 

@@ -45,6 +45,12 @@ void lint_reset(struct vdev *dev)
     memset(l->queue, 0, dev->n_queues * sizeof(*l->queue));
 }
 
+void lint_restart(struct vdev *dev)
+{
+    lint_reset(dev);
+    dev->lint->was_reset = false;
+}
+
 /* ---- features ---- */
 
 void lint_offer_read(struct vdev *dev)

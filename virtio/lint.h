@@ -81,6 +81,9 @@ void lint_failed(struct vdev *dev, const char *clause);
 
 /* ---- for interfaces: only while dev->lint; see the files for what is looked at ---- */
 
+/* The machine restarts: what the driver did so far is forgotten, what was found is not. */
+void lint_restart(struct vdev *dev);
+
 /* lint-steps.c. steps: the interface has FEATURES_OK. Before the write takes effect, and after. */
 void lint_status(struct vdev *dev, uint8_t value, bool steps);
 void lint_status_written(struct vdev *dev, uint8_t value, bool steps);

@@ -427,6 +427,8 @@ bool vpci_reset_wait(struct vpci *vp, uint64_t deadline_ns)
     while (dev->resetting && loop_wait(dev->loop, deadline_ns))
         continue;
     done = !dev->resetting;
+    if (dev->lint)
+        lint_restart(dev);
     loop_unlock(dev->loop);
     return done;
 }

@@ -215,6 +215,17 @@ static enum boot_end end_of(enum boot_end watched, int status)
     return WEXITSTATUS(status) == 1 ? BOOT_REFUSED : watched; /* 3: lint's */
 }
 
+/* Signals that came while nobody looked any more: they end the work, not the process half way. */
+static bool stop_asked(int signals)
+{
+    struct signalfd_siginfo info;
+    bool any = false;
+
+    while (read(signals, &info, sizeof(info)) == sizeof(info))
+        any = true;
+    return any;
+}
+
 int compare_boot(const struct boot_order *order, enum boot_end *end, struct collect_boot *boot,
                  struct err *err)
 {
@@ -232,6 +243,8 @@ int compare_boot(const struct boot_order *order, enum boot_end *end, struct coll
 
         boot->end = clock_ns() - c.started;
         *end = end_of(watched, child_reap(&c, watched != BOOT_SELF && watched != BOOT_SILENT));
+        if (stop_asked(c.signals))
+            *end = BOOT_STOPPED;
         close(c.console);
         if (c.tty)
             fputs("\r\033[K", stderr);

@@ -182,6 +182,15 @@ static void no_reset(struct bench *b)
     lint_only(b, LINT_NO_RESET);
 }
 
+/* After a restart of the machine it counts from the beginning. */
+static void no_reset_again(struct bench *b)
+{
+    bench_init(b);
+    assert_true(vpci_reset_wait(b->vp, clock_ns() + WAIT_MS * UINT64_C(1000000)));
+    status(b, S_ACK);
+    lint_only(b, LINT_NO_RESET);
+}
+
 static void features_early(struct bench *b)
 {
     drv_reset(&b->d);
@@ -414,6 +423,7 @@ static const struct bench_test tests[] = {
     {"2.2.1-t5", feature_undefined, RAW, NULL},
     {"2.4.2-t1", reset_hurried_old, OLD, NULL},
     {"3.1.1-t1.reset", no_reset, RAW, NULL},
+    {"3.1.1-t1.reset-again", no_reset_again, RAW, NULL},
     {"3.1.1-t1.features", features_early, RAW, NULL},
     {"3.1.1-t1.offer", offer_unread, MODERN, NULL},
     {"3.1.1-t1.queue", queue_early, MODERN, NULL},
