@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
+#include <time.h>
 
 #include "vmm/base/bits.h"
 #include "vmm/control-internal.h"
@@ -24,12 +24,12 @@ json_t *control_greeting(void)
 
 json_t *control_event_make(const char *name, json_t *data)
 {
-    struct timeval now;
+    struct timespec now;
     json_t *event;
 
-    gettimeofday(&now, NULL);
+    clock_gettime(CLOCK_REALTIME, &now);
     event = json_pack("{s:s,s:{s:I,s:I}}", "event", name, "timestamp", "seconds",
-                      (json_int_t)now.tv_sec, "microseconds", (json_int_t)now.tv_usec);
+                      (json_int_t)now.tv_sec, "microseconds", (json_int_t)now.tv_nsec / 1000);
     if (event && data)
         json_object_set(event, "data", data);
     json_decref(data);

@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -97,9 +99,26 @@ static void connect_do(const struct server *s, int sock, const struct helper_ask
     answer_number(sock, fd < 0 ? fd : 0, fd);
 }
 
+/* Without servers that name an interface: to find its number libslirp would need a socket. */
+static int resolv_copy(void)
+{
+    const int fd = memfd_create("resolv.conf", MFD_CLOEXEC);
+    FILE *from = fopen("/etc/resolv.conf", "re");
+    char line[512];
+
+    while (fd >= 0 && from && fgets(line, sizeof(line), from))
+        if (!strchr(line, '%') && write(fd, line, strlen(line)) < 0)
+            break;
+    if (from)
+        fclose(from);
+    if (fd >= 0)
+        lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
 static void resolv_do(const struct server *s, int sock, const struct helper_ask *ask)
 {
-    const int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
+    const int fd = resolv_copy();
 
     (void)s, (void)ask;
     answer_number(sock, fd < 0 ? -errno : 0, fd);
@@ -145,7 +164,9 @@ static void fds_settle(int sock[2])
     sock[1] = 4;
     fcntl(3, F_SETFD, FD_CLOEXEC);
     fcntl(4, F_SETFD, FD_CLOEXEC);
-    close_range(5, ~0u, 0);
+    if (close_range(5, ~0u, 0) < 0) /* before Linux 5.9 */
+        for (int i = 5; i < (int)sysconf(_SC_OPEN_MAX); i++)
+            close(i);
 }
 
 void helper_serve(const struct config *config, const char *control, const int sock[2])

@@ -105,7 +105,7 @@ static int outside_connect(const char *path)
         return -EAGAIN;
     ret = number_ask(the_helper->sock, &ask);
     pthread_mutex_unlock(&the_helper->lock);
-    return ret;
+    return ret == 0 ? -EMFILE : ret; /* connected, but there is no descriptor left for it here */
 }
 
 static void outside_remove(const char *path, dev_t dev, ino_t ino)

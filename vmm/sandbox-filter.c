@@ -110,11 +110,12 @@ static int allow_ioctl(scmp_filter_ctx ctx, int call, const struct whom *who)
     return ret;
 }
 
-/* Whatever else is caught, what ends us is not. */
+/* Whatever else is caught, what ends us is not. (The comparison is one of 64 bits, the kernel takes
+ * 32: what is not equal may be the same.) */
 static int allow_other_signals(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
     (void)who;
-    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_NE, SIGSYS));
+    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_LT, SIGSYS));
 }
 
 static int allow_own_threads(scmp_filter_ctx ctx, int call, const struct whom *who)

@@ -26,7 +26,9 @@ void sandbox_limits(struct sandbox_report *report)
     static const struct {
         int what;
         rlim_t max;
-    } limit[] = {{RLIMIT_CORE, 0}, {RLIMIT_MSGQUEUE, 0}, {RLIMIT_RTPRIO, 0}};
+    } limit[] = {{RLIMIT_CORE, 1},
+                 /* 1, not 0, stops those that go into a pipe, too */ {RLIMIT_MSGQUEUE, 0},
+                 {RLIMIT_RTPRIO, 0}};
     struct rlimit files;
     bool ok = true;
 

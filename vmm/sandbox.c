@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -33,7 +34,7 @@
 #define SANITIZED 0
 #endif
 
-enum { ARENAS = 64 };
+enum { ARENAS = 64, MMAP_BYTES = 128 * 1024 };
 
 static bool wanted, filtered;
 static int filter_status;
@@ -93,8 +94,11 @@ static void libraries_prime(void)
     char name[THREAD_NAME] = "main";
 
     mallopt(M_ARENA_MAX, ARENAS); /* else malloc() looks how many processors there are */
-    tzset();                      /* gmtime_r(), timegm(): the time zone's file */
-    json_object_seed(0);          /* the first object: /dev/urandom */
+    /* free() looks at the host's policy before it makes a thread's heap smaller: it never does */
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+    tzset();             /* gmtime_r(), timegm(): the time zone's file */
+    json_object_seed(0); /* the first object: /dev/urandom */
     (void)strerror(EPERM);
     pthread_getname_np(pthread_self(), name, sizeof(name));
     trace_thread(name, TRACE_NO_CPU); /* its first record: its name */

@@ -26,7 +26,7 @@ static struct {
 /*
  * What the C library does for us in every thread: locks, memory, signals, a thread's end.
  * #syscalls:* futex rt_sigprocmask rt_sigreturn rt_sigaction tgkill gettid getpid exit
- * #syscalls:* mmap munmap mprotect mremap madvise brk restart_syscall sched_getaffinity
+ * #syscalls:* writev mmap munmap mprotect mremap madvise brk restart_syscall sched_getaffinity
  */
 static void *thread_main(void *arg)
 {
