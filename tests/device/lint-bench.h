@@ -86,4 +86,26 @@ static inline void lint_clean(struct bench *b)
     lint_only(b, -1);
 }
 
+static inline void negotiate(struct bench *b)
+{
+    assert_true(drv_negotiate(&b->d, b->want));
+}
+
+/* Areas of queue 0 that are in memory and aligned. */
+static inline void areas(struct bench *b, uint64_t desc, uint64_t driver, uint64_t device)
+{
+    const uint64_t at[] = {desc, driver, device};
+
+    cw(b, C_QUEUE_SELECT, 2, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        cw(b, C_QUEUE_DESC + 8 * i, 4, at[i] & UINT32_MAX);
+        cw(b, C_QUEUE_DESC + 8 * i + 4, 4, at[i] >> 32);
+    }
+}
+
+static inline void areas_good(struct bench *b)
+{
+    areas(b, 0x100000, 0x110000, 0x120000);
+}
+
 #endif
