@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the order of things: each row through each way that the machine has, on each device that
+ * the row concerns; then another device is asked for something ordinary, the host looks whether
+ * vmm is idle, and the device has to recover by a reset. One line for each.
+ */
+#include "tests/guest/hostile/hostile.h"
+
+void guest_main(void);
+
+static const char *failed_check;
+static unsigned survived, not_survived;
+
+bool expect(bool cond, const char *what)
+{
+    if (!cond && !failed_check)
+        failed_check = what;
+    return cond;
+}
+
+/* The host measures, and answers with a byte when it has: '+' idle, '-' not. */
+static bool host_says_idle(void)
+{
+    print("pause\n");
+    return serial_get() == '+';
+}
+
+static struct dev *bystander(const struct dev *d)
+{
+    return &devs[d->kind == RNG ? BLK : RNG];
+}
+
+static bool others_work(const struct dev *d)
+{
+    struct dev *b = bystander(d);
+
+    return !b->there || honest(b);
+}
+
+static void row_tell(const struct row *row, const struct dev *d, enum way way, enum answer got,
+                     bool others, bool idle, bool back)
+{
+    const bool well = got == row->want && !failed_check && others && idle && back;
+
+    print("%s %s %s %s: %s", well ? "ok" : "not ok", row->id, kind_name[d->kind], way_name[way],
+          answer_name[got]);
+    if (got != row->want)
+        print(" instead of %s", answer_name[row->want]);
+    if (failed_check)
+        print(", not so: %s", failed_check);
+    print("%s%s%s\n", others ? ", others work" : ", OTHERS DO NOT WORK",
+          idle ? ", idle" : ", NOT IDLE", back ? ", recovered" : ", NOT RECOVERED");
+    if (well)
+        survived++;
+    else
+        not_survived++;
+}
+
+static void row_run(const struct row *row, struct dev *d, enum way way)
+{
+    enum answer got;
+    bool others, idle, back;
+
+    failed_check = NULL;
+    silence_wanted = row->want == NR;
+    EXPECT(dev_start(d, way, ALL));
+    (void)dev_isr(d);
+    got = row->run(d);
+    others = others_work(d);
+    idle = host_says_idle();
+    back = dev_start(d, way, ALL) && honest(d);
+    row_tell(row, d, way, got, others, idle, back);
+}
+
+/* only=WORD of the command line: rows whose id begins so; "-": all. */
+static bool row_wanted(const char *id)
+{
+    const char *only = cmdline_word("only=");
+
+    if (!only || *only == '-')
+        return true;
+    while (*only && *only != ' ' && *only == *id)
+        only++, id++;
+    return !*only || *only == ' ';
+}
+
+static void rows_run(const struct row *rows)
+{
+    for (const struct row *row = rows; row->id; row++) {
+        if (!row_wanted(row->id))
+            continue;
+        for (unsigned way = 0; way < WAYS; way++)
+            for (unsigned k = 0; k < KINDS; k++)
+                if (row->ways & 1u << way && row->kinds & 1u << k && devs[k].there &&
+                    dev_has_way(&devs[k], (enum way)way))
+                    row_run(row, &devs[k], (enum way)way);
+    }
+}
+
+/* Devices that nobody torments are driven all the time. */
+static void start_all(void)
+{
+    for (unsigned k = 0; k < KINDS; k++) {
+        struct dev *d = &devs[k];
+        const enum way way = d->common ? MODERN_SPLIT : LEGACY_SPLIT;
+
+        if (!d->there)
+            continue;
+        print("# %s at 00:%x.0: %s%s\n", kind_name[k], d->devfn >> 3, d->common ? "modern " : "",
+              d->io ? "legacy" : "");
+        if (!dev_start(d, way, ALL) || !honest(d))
+            print("not ok an ordinary request of %s\n", kind_name[k]);
+    }
+}
+
+void guest_main(void)
+{
+    const struct row *const all[] = {rows_chain, rows_queue};
+
+    cpu_init();
+    dev_find();
+    start_all();
+    host_says_idle(); /* it notes what vmm has */
+    for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
+        rows_run(all[i]);
+    start_all();
+    host_says_idle(); /* ... and compares */
+    print("done: %u survived, %u not\n", survived, not_survived);
+    cpu_off();
+}
