@@ -7,6 +7,7 @@
 #include "devices/balloon.h"
 #include "devices/blk.h"
 #include "devices/console.h"
+#include "devices/gpu.h"
 #include "devices/net.h"
 #include "devices/rng.h"
 
@@ -16,6 +17,7 @@ const struct virtio_type *const device_table[] = {
     &balloon_type,
     &blk_type,
     &console_type,
+    &gpu_type,
     &net_type,
     &rng_type,
     NULL,

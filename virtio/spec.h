@@ -117,6 +117,7 @@ enum {
     VIRTIO_ID_BALLOON = 5,
     VIRTIO_ID_SCSI = 8,
     VIRTIO_ID_9P = 9,
+    VIRTIO_ID_GPU = 16,
 };
 
 /* 6 Reserved feature bits */
