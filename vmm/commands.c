@@ -89,6 +89,24 @@ static json_t *quit(struct control_call *call)
     return json_object();
 }
 
+/* ---- the console ---- */
+
+static void console_take(void *ctx, int fd)
+{
+    machine_console_give((struct machine *)ctx, fd);
+}
+
+/* From the answer on the connection is the console's: bytes, both ways. */
+static json_t *console_attach(struct control_call *call)
+{
+    if (machine_console_taken(machine_of(call))) {
+        err_set(&call->err, EBUSY, "somebody is attached to the console already");
+        return NULL;
+    }
+    call->take = console_take;
+    return json_object();
+}
+
 /* ---- devices ---- */
 
 static json_t *query_devices(struct control_call *call)
@@ -226,6 +244,7 @@ const struct control_command machine_commands[] = {
     {"system_powerdown", CONTROL_NO_ARGS, system_powerdown},
     {"system_reset", CONTROL_NO_ARGS, system_reset},
     {"quit", CONTROL_NO_ARGS, quit},
+    {"console-attach", CONTROL_NO_ARGS, console_attach},
     {"block_resize", {{"device", JSON_STRING, true}, {"size", JSON_INTEGER, false}}, block_resize},
     {"balloon", {{"value", JSON_INTEGER, true}}, balloon},
     {"balloon_poll", CONTROL_NO_ARGS, balloon_poll},

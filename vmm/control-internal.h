@@ -15,8 +15,14 @@ json_t *control_greeting(void);
 json_t *control_event_make(const char *name, json_t *data); /* data is taken over */
 json_t *control_error(json_t *id, const char *class, const char *text);
 
-/* Answer one line of len bytes. *events becomes true when the client wants events. */
+/* What a line changes of the connection that it came from. */
+struct control_wants {
+    bool events;                     /* becomes true when the client wants them */
+    void (*take)(void *ctx, int fd); /* control_call's */
+};
+
+/* Answer one line of len bytes. */
 json_t *control_line_run(const struct control_table *table, const char *line, size_t len,
-                         bool *events);
+                         struct control_wants *wants);
 
 #endif

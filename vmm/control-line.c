@@ -57,12 +57,12 @@ json_t *control_error(json_t *id, const char *class, const char *text)
 
 struct line {
     const struct control_table *table;
-    bool *events;
+    struct control_wants *wants;
 };
 
 static json_t *run_capabilities(struct control_call *call)
 {
-    *((struct line *)call->ctx)->events = true;
+    ((struct line *)call->ctx)->wants->events = true;
     return json_object();
 }
 
@@ -130,7 +130,7 @@ static int args_check(const struct control_command *c, const json_t *args, struc
 }
 
 static json_t *command_run(const struct control_command *c, void *ctx, const json_t *args,
-                           json_t *id)
+                           json_t *id, struct control_wants *wants)
 {
     struct control_call call = {.ctx = ctx, .args = args, .class = "GenericError"};
     json_t *result = NULL, *answer;
@@ -139,6 +139,7 @@ static json_t *command_run(const struct control_command *c, void *ctx, const jso
         result = c->run(&call);
     if (!result)
         return control_error(id, call.class, call.err.text[0] ? call.err.text : "no memory");
+    wants->take = call.take;
     answer = json_pack("{s:o}", "return", result);
     return with_id(answer, id);
 }
@@ -166,12 +167,13 @@ static json_t *members_check(json_t *request)
     return NULL;
 }
 
-static json_t *request_run(const struct control_table *table, json_t *request, bool *events)
+static json_t *request_run(const struct control_table *table, json_t *request,
+                           struct control_wants *wants)
 {
     json_t *id = json_object_get(request, "id");
     const char *name = json_string_value(json_object_get(request, "execute"));
     json_t *args = json_object_get(request, "arguments");
-    struct line line = {table, events};
+    struct line line = {table, wants};
     const struct control_command *c;
     char text[120];
 
@@ -181,16 +183,16 @@ static json_t *request_run(const struct control_table *table, json_t *request, b
         return control_error(id, "GenericError", "\"arguments\" must be an object");
     c = command_find(builtin, name);
     if (c)
-        return command_run(c, &line, args, id);
+        return command_run(c, &line, args, id, wants);
     c = command_find(table->command, name);
     if (c)
-        return command_run(c, table->ctx, args, id);
+        return command_run(c, table->ctx, args, id, wants);
     snprintf(text, sizeof(text), "there is no command '%.60s'; query-commands lists them", name);
     return control_error(id, "CommandNotFound", text);
 }
 
 json_t *control_line_run(const struct control_table *table, const char *line, size_t len,
-                         bool *events)
+                         struct control_wants *wants)
 {
     json_error_t where;
     json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &where);
@@ -206,7 +208,7 @@ json_t *control_line_run(const struct control_table *table, const char *line, si
     else
         answer = control_error(NULL, "GenericError", "a request is a JSON object");
     if (!answer)
-        answer = request_run(table, request, events);
+        answer = request_run(table, request, wants);
     json_decref(request);
     return answer;
 }

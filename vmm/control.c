@@ -30,10 +30,10 @@ struct control_client {
     int fd;
     struct loop_fd *src;
     struct loop_work again; /* lines left that one turn may not take */
-    bool events;            /* wants them */
-    bool eof;               /* it will not send more */
-    bool skip;              /* inside a line that is too long */
-    bool dead;              /* to be freed by the next turn */
+    struct control_wants wants;
+    bool eof;  /* it will not send more */
+    bool skip; /* inside a line that is too long */
+    bool dead; /* to be freed by the next turn */
     size_t in_have, out_have, out_sent, out_cap;
     char *out;
     char in[CONTROL_LINE_MAX];
@@ -61,7 +61,8 @@ static void client_end(struct control_client *c)
     c->dead = true;
     loop_fd_del(c->src);
     loop_cancel(c->control->loop, &c->again);
-    close(c->fd);
+    if (c->fd >= 0)
+        close(c->fd);
     loop_post(c->control->loop, &c->control->reap);
 }
 
@@ -174,19 +175,36 @@ void control_event(struct control *control, const char *name, json_t *data)
         return;
     }
     for (struct control_client *c = control->clients; event && c; c = c->next)
-        if (c->events && !c->dead)
+        if (c->wants.events && !c->dead)
             client_tell(c, json_incref(event));
     json_decref(event);
 }
 
 /* ---- in ---- */
 
+/* The connection goes to somebody else. What came behind the line that asked for it is lost. */
+static void client_leave(struct control_client *c)
+{
+    const int fd = c->fd;
+
+    if (c->dead || out_left(c)) {
+        client_end(c);
+        return;
+    }
+    c->fd = -1;
+    client_end(c);
+    c->wants.take(c->control->table.ctx, fd);
+}
+
 static void line_run(struct control_client *c, const char *line, size_t len)
 {
     const bool blank = len == strspn(line, " \t\r\n");
 
-    if (!blank)
-        client_tell(c, control_line_run(&c->control->table, line, len, &c->events));
+    if (blank)
+        return;
+    client_tell(c, control_line_run(&c->control->table, line, len, &c->wants));
+    if (c->wants.take)
+        client_leave(c);
 }
 
 /* Take the next line out of what came; false: there is none yet. */

@@ -45,6 +45,10 @@ struct control_call {
     void *ctx;          /* the table's */
     const json_t *args; /* NULL: none */
     const char *class;  /* of the error: "GenericError" unless set */
+    /* Set by a command that wants the connection itself: called once its answer is sent, with a
+     * descriptor that does not block and is taken over. Not called if the client is gone or has
+     * answers unread. */
+    void (*take)(void *ctx, int fd);
     struct err err;
 };
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/attach.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/err.h"
 #include "vmm/base/opts.h"
@@ -156,6 +157,8 @@ static const struct ctl_command commands[] = {
     {"balloon", "[SIZE]",
      "how much memory the guest is to have, 256M say; without SIZE: what it has", NULL, ask_balloon,
      0, 1, fill_balloon, print_balloon},
+    {"console", "", "attach this terminal to its console; Ctrl-A x leaves it", NULL, attach_console,
+     0, 0, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 

@@ -45,7 +45,7 @@ struct machine {
     struct irqs *irqs;
     struct pci_root *root;
     struct pcihost *host;
-    struct chr *chr;
+    struct chr *chr, *attached; /* the console, and who comes to it through the control socket */
     struct panic_watch panic;
     struct serial *serial;
     struct rtc *rtc;

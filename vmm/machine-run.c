@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "devices/backend/con-files.h"
 #include "devices/balloon.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/ends.h"
@@ -355,6 +356,23 @@ struct control *machine_control(const struct machine *m)
 bool machine_halted(const struct machine *m)
 {
     return m->halted;
+}
+
+bool machine_console_taken(struct machine *m)
+{
+    bool taken;
+
+    loop_lock(m->io);
+    taken = con_socket_taken(m->attached);
+    loop_unlock(m->io);
+    return taken;
+}
+
+void machine_console_give(struct machine *m, int fd)
+{
+    loop_lock(m->io);
+    con_socket_take(m->attached, fd);
+    loop_unlock(m->io);
 }
 
 void machine_halt(struct machine *m)

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "devices/backend/con-files.h"
 #include "vmm/base/bits.h"
 #include "vmm/commands.h"
 #include "vmm/control-path.h"
@@ -98,6 +99,10 @@ static int platform_make(struct machine *m, struct err *err)
     m->chr = stream_open(&m->config->console_to, "console", m->io, &tty, err);
     if (!m->chr)
         return -EIO;
+    m->attached = con_socket_new_hidden(m->io, "vmm ctl console", err);
+    if (!m->attached)
+        return -EIO;
+    chr_set_second(m->chr, m->attached);
     chr_set_tap(m->chr, panic_watch_feed, &m->panic);
     serial.chr = m->config->console == CONSOLE_SERIAL ? m->chr : NULL;
     m->serial = serial_new(m->bus, m->irqs, m->io, &serial, err);

@@ -46,6 +46,11 @@ void machine_halt(struct machine *machine);
 void machine_continue(struct machine *machine);
 bool machine_halted(const struct machine *machine);
 
+/* The console for a client of the control socket, one at a time: is one there? fd does not block
+ * and is taken over. */
+bool machine_console_taken(struct machine *machine);
+void machine_console_give(struct machine *machine, int fd);
+
 /* As a PC's button: the guest decides what it means. */
 void machine_power_button(struct machine *machine);
 

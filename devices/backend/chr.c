@@ -171,6 +171,7 @@ void chr_free(struct chr *chr)
     if (!chr)
         return;
     chr->front = NULL;
+    chr_free(chr->second);
     if (chr->ops->close)
         chr->ops->close(chr);
 }
@@ -210,6 +211,7 @@ void chr_write(struct chr *chr, const void *data, size_t len)
         return;
     if (chr->tap)
         chr->tap(chr->tap_arg, data, len);
+    chr_write(chr->second, data, len);
     if (chr->gone || chr->closed) {
         chr->lost += len;
         return;
@@ -271,8 +273,11 @@ void chr_set_open(struct chr *chr, bool open)
 
 void chr_more(struct chr *chr)
 {
-    if (chr && chr->ops->more)
+    if (!chr)
+        return;
+    if (chr->ops->more)
         chr->ops->more(chr);
+    chr_more(chr->second);
 }
 
 bool chr_get_size(struct chr *chr, struct chr_size *size)
@@ -285,6 +290,28 @@ uint64_t chr_lost(const struct chr *chr)
     return chr ? chr->lost : 0;
 }
 
+/* ---- a second back end ---- */
+
+static size_t second_room(void *arg)
+{
+    return chr_room((struct chr *)arg);
+}
+
+static void second_input(void *arg, const uint8_t *data, size_t len)
+{
+    chr_input((struct chr *)arg, data, len);
+}
+
+static const struct chr_front second_front = {.room = second_room, .input = second_input};
+
+void chr_set_second(struct chr *chr, struct chr *second)
+{
+    chr->second = second;
+    chr_set_front(second, &second_front, chr);
+}
+
+/* ---- the end ---- */
+
 /* #syscalls:main poll ppoll */
 size_t chr_drain(struct chr *chr, unsigned timeout_ms)
 {
@@ -296,6 +323,11 @@ size_t chr_drain(struct chr *chr, unsigned timeout_ms)
         if (!chr->used || clock_ns() >= end)
             break;
         poll(NULL, 0, 1);
+    }
+    if (chr && chr->second) {
+        const uint64_t now = clock_ns();
+
+        chr_drain(chr->second, now < end ? (unsigned)((end - now) / 1000000) : 0);
     }
     return chr ? chr->used : 0;
 }

@@ -64,7 +64,8 @@ struct chr {
     struct loop *loop;
     const struct chr_front *front; /* NULL: none */
     void *front_arg;
-    uint8_t *ring; /* output on its way; starts at 0 again whenever it runs empty */
+    struct chr *second; /* NULL: none */
+    uint8_t *ring;      /* output on its way; starts at 0 again whenever it runs empty */
     size_t size, head, used;
     struct loop_timer *timer;
     struct loop_work work;
@@ -94,6 +95,13 @@ void chr_set_front(struct chr *chr, const struct chr_front *front, void *arg);
  * are dropped and counted (H20). They reach the host in batches, within about a millisecond.
  */
 void chr_write(struct chr *chr, const void *data, size_t len);
+
+/*
+ * Let another back end, without a front end so far, share the front end with this one: it gets the
+ * same output, and its input counts, too. It has a ring of its own, so nobody waits for it. Freed
+ * with chr. Before the loop starts.
+ */
+void chr_set_second(struct chr *chr, struct chr *second);
 
 /* Let fn see all that front ends write, before it can be lost. Before the loop starts. */
 void chr_set_tap(struct chr *chr, void (*fn)(void *arg, const void *data, size_t len), void *arg);

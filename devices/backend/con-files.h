@@ -22,6 +22,13 @@ const char *con_pty_path(const struct chr *chr);
  */
 struct chr *con_socket_new(struct loop *loop, const char *name, const char *path, struct err *err);
 
+/* The same for clients that come another way: without a path. They are taken with the loop's lock
+ * held, whoever calls. */
+struct chr *con_socket_new_hidden(struct loop *loop, const char *name, struct err *err);
+bool con_socket_taken(const struct chr *chr);
+/* fd does not block and is taken over in any case. */
+void con_socket_take(struct chr *chr, int fd);
+
 /* Output is added to what the file has; made with mode 0600. No input. Devices and pipes are fine,
  * "/dev/null" too; a pipe must have a reader. */
 struct chr *con_file_new(struct loop *loop, const char *name, const char *path, struct err *err);

@@ -61,6 +61,25 @@ static bool client_hung(const struct con_socket *s)
     return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLHUP | POLLERR));
 }
 
+bool con_socket_taken(const struct chr *chr)
+{
+    const struct con_socket *s = container_of(chr, struct con_socket, chr);
+
+    return s->client.fd >= 0 && !client_hung(s);
+}
+
+void con_socket_take(struct chr *chr, int fd)
+{
+    struct con_socket *s = socket_of(chr);
+
+    if (s->client.fd >= 0 && client_hung(s))
+        client_gone(s);
+    if (s->client.fd >= 0)
+        close(fd); /* one at a time */
+    else
+        client_take(s, fd);
+}
+
 static void door_arm(struct con_socket *s)
 {
     if (loop_fd_mod(s->door_src, EPOLLIN | EPOLLONESHOT) < 0)
@@ -79,12 +98,8 @@ static void door_ready(void *arg, uint32_t events)
         loop_timer_set(s->retry, RETRY_NS);
         return;
     }
-    if (s->client.fd >= 0 && client_hung(s))
-        client_gone(s);
-    if (fd >= 0 && s->client.fd >= 0)
-        close(fd); /* one at a time */
-    else if (fd >= 0)
-        client_take(s, fd);
+    if (fd >= 0)
+        con_socket_take(&s->chr, fd);
     door_arm(s);
 }
 
@@ -121,10 +136,14 @@ static const struct chr_ops socket_ops = {
 static int socket_open(struct con_socket *s, const char *path, struct err *err)
 {
     struct loop *loop = s->chr.loop;
-    const int ret = usock_listen(&s->door, s->name, path, err);
+    const int ret = path ? usock_listen(&s->door, s->name, path, err) : 0;
 
     if (ret < 0)
         return ret;
+    if (!path) {
+        chr_set_open(&s->chr, false);
+        return 0;
+    }
     s->retry = loop_timer_new(loop, retry_run, s);
     if (s->retry)
         s->door_src = loop_fd_add(loop, s->door.fd, EPOLLIN | EPOLLONESHOT, door_ready, s);
@@ -134,7 +153,8 @@ static int socket_open(struct con_socket *s, const char *path, struct err *err)
     return 0;
 }
 
-struct chr *con_socket_new(struct loop *loop, const char *name, const char *path, struct err *err)
+static struct chr *socket_new(struct loop *loop, const char *name, const char *path,
+                              struct err *err)
 {
     struct con_socket *s = calloc(1, sizeof(*s));
 
@@ -151,4 +171,14 @@ struct chr *con_socket_new(struct loop *loop, const char *name, const char *path
         return NULL;
     }
     return &s->chr;
+}
+
+struct chr *con_socket_new(struct loop *loop, const char *name, const char *path, struct err *err)
+{
+    return socket_new(loop, name, path, err);
+}
+
+struct chr *con_socket_new_hidden(struct loop *loop, const char *name, struct err *err)
+{
+    return socket_new(loop, name, NULL, err);
 }

@@ -22,8 +22,8 @@ static void rig_end(void)
 static void line_run(const char *line, size_t len)
 {
     const struct control_table t = {table, rig};
-    bool events = false;
-    json_t *answer = control_line_run(&t, line, len, &events);
+    struct control_wants wants = {0};
+    json_t *answer = control_line_run(&t, line, len, &wants);
     char *words = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 
     if (!words || (!json_object_get(answer, "return") == !json_object_get(answer, "error")))

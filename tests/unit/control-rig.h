@@ -29,6 +29,7 @@ struct rig {
     struct loop *loop;
     struct control *control;
     unsigned calls;
+    int taken; /* a descriptor, and 1 */
     char dir[64], path[CONTROL_PATH_MAX];
 };
 
@@ -74,12 +75,29 @@ static inline json_t *run_big(struct control_call *call)
     return json_pack("{s:s}", "big", big);
 }
 
+static inline void rig_take(void *ctx, int fd)
+{
+    struct rig *rig = (struct rig *)ctx;
+
+    if (rig->taken)
+        close(rig->taken - 1);
+    rig->taken = fd + 1;
+}
+
+/* The connection is the rig's from then on. */
+static inline json_t *run_attach(struct control_call *call)
+{
+    call->take = rig_take;
+    return json_object();
+}
+
 static const struct control_command table[] = {
     {"ping", CONTROL_NO_ARGS, run_ping},
     {"echo", {{"word", JSON_STRING, true}, {"times", JSON_INTEGER, false}}, run_echo},
     {"fail", CONTROL_NO_ARGS, run_fail},
     {"garble", CONTROL_NO_ARGS, run_garble},
     {"big", CONTROL_NO_ARGS, run_big},
+    {"console-attach", CONTROL_NO_ARGS, run_attach},
     {NULL, CONTROL_NO_ARGS, NULL},
 };
 
@@ -109,6 +127,8 @@ static inline int teardown(void **state)
 
     control_free(rig->control);
     loop_free(rig->loop);
+    if (rig->taken)
+        close(rig->taken - 1);
     snprintf(command, sizeof(command), "rm -rf %s", rig->dir);
     assert_int_equal(system(command), 0);
     free(rig);

@@ -409,6 +409,59 @@ static void test_socket_impatient(void **state)
     rig_close(&r);
 }
 
+/* A console is shared with one who comes through the control socket: the same output, input of
+ * both; whoever does not read holds up nobody, and loses the oldest. */
+static void test_shared(void **state)
+{
+    static char much[3 * CHR_RING];
+    struct rig r;
+    struct chr *second;
+    char text[32];
+    int a, pair[2], other[2];
+
+    (void)state;
+    rig_socket(&r, &watchful);
+    second = con_socket_new_hidden(r.loop, "second", NULL);
+    assert_non_null(second);
+    chr_set_second(r.chr, second);
+    a = client();
+    assert_true(rest(&r));
+    chr_write(r.chr, "alone", 5);
+    assert_true(rest(&r));
+    assert_int_equal(take(a, text, sizeof(text)), 5);
+    assert_false(con_socket_taken(second));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    con_socket_take(second, pair[0]);
+    assert_true(con_socket_taken(second));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, other), 0);
+    con_socket_take(second, other[0]); /* one at a time */
+    assert_int_equal(read(other[1], text, 1), 0);
+    close(other[1]);
+    chr_write(r.chr, "both", 4);
+    put_all(pair[1], "abc", 3);
+    put_all(a, "def", 3);
+    assert_true(rest(&r));
+    assert_int_equal(r.got_len, 0); /* nobody takes it yet */
+    give_room(&r, 100);
+    assert_true(rest(&r));
+    assert_int_equal(r.got_len, 6);
+    assert_int_equal(take(a, text, sizeof(text)), 4);
+    assert_int_equal(take(pair[1], text, sizeof(text)), 4);
+    for (size_t i = 0; i < sizeof(much); i += 1024) {
+        chr_write(r.chr, much + i, 1024);
+        assert_false(chr_busy(r.chr));
+        assert_true(rest(&r));
+        while (take(a, text, sizeof(text)))
+            continue;
+    }
+    assert_true(chr_lost(second) > CHR_RING);
+    close(pair[1]);
+    assert_true(rest(&r));
+    assert_false(con_socket_taken(second));
+    close(a);
+    rig_close(&r);
+}
+
 /* H40: what a dead process left is replaced; what lives or is no socket is not. */
 static void test_socket_path(void **state)
 {
@@ -475,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_pty_backlog),
         cmocka_unit_test(test_socket),
         cmocka_unit_test(test_socket_second),
+        cmocka_unit_test(test_shared),
         cmocka_unit_test(test_socket_last_words),
         cmocka_unit_test(test_socket_half),
         cmocka_unit_test(test_socket_patient),

@@ -26,7 +26,7 @@ static void shapes(void **state)
     assert_non_null(strstr(ask(rig, fd, "{\"execute\":\"garble\"}\n"), "GenericError"));
     assert_non_null(strstr(ask(rig, fd, "{\"execute\":\"nix\"}\n"), "CommandNotFound"));
     assert_non_null(strstr(ask(rig, fd, "{\"execute\":\"qmp_capabilities\"}\n"), PONG));
-    assert_int_equal(count(ask(rig, fd, "{\"execute\":\"query-commands\"}\n"), "{\"name\":"), 7);
+    assert_int_equal(count(ask(rig, fd, "{\"execute\":\"query-commands\"}\n"), "{\"name\":"), 8);
     close(fd);
 }
 
