@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "virtio/fault.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 
 enum { FAULTS = 32 };
@@ -34,6 +35,9 @@ struct shot {
     struct vfeat offered, accepted;
     unsigned n_faults;
     struct fault_shot fault[FAULTS];
+    bool watched; /* by lint */
+    unsigned n_found;
+    struct lint_finding found[LINT_RULES];
     struct queue_shot *queue;
 };
 
@@ -52,6 +56,14 @@ static struct queue_shot queue_take(const struct vpci *vp, const struct vq *vq)
 
     q.ring = vq_indices(vq, &q.at);
     return q;
+}
+
+static void finding_take(const struct vdev *dev, const struct lint_finding *f, void *ctx)
+{
+    struct shot *shot = (struct shot *)ctx;
+
+    (void)dev;
+    shot->found[shot->n_found++] = *f;
 }
 
 static void shot_take(const struct vpci *vp, struct shot *shot)
@@ -74,6 +86,8 @@ static void shot_take(const struct vpci *vp, struct shot *shot)
         if (!fault->rule)
             break;
     }
+    shot->watched = dev->lint;
+    lint_each(dev, finding_take, shot);
     loop_unlock(dev->loop);
 }
 
@@ -157,6 +171,31 @@ static json_t *faults_write(const struct shot *shot)
     return list;
 }
 
+static json_t *finding_write(const struct lint_finding *f)
+{
+    const struct lint_rule *rule = &lint_rules[f->rule];
+    json_t *o = json_pack("{s:s,s:s,s:o,s:s,s:s}", "clause", rule->id, "level",
+                          lint_level_name[rule->level], "count", number(f->count), "seen",
+                          rule->seen, "consequence", rule->consequence);
+
+    if (o && f->queue != LINT_NO_QUEUE)
+        json_object_set_new(o, "queue", json_integer(f->queue));
+    if (o && rule->value) {
+        json_object_set_new(o, "value", number(f->value));
+        json_object_set_new(o, "value-is", json_string(rule->value));
+    }
+    return o;
+}
+
+static json_t *findings_write(const struct shot *shot)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < shot->n_found; i++)
+        json_array_append_new(list, finding_write(&shot->found[i]));
+    return list;
+}
+
 static json_t *device_write(const struct part *part, const struct shot *shot)
 {
     const struct vpci *vp = part->vpci;
@@ -173,6 +212,8 @@ static json_t *device_write(const struct part *part, const struct shot *shot)
     json_object_set_new(o, "queues", queues_write(shot, vp->dev->n_queues));
     if (shot->n_faults)
         json_object_set_new(o, "faults", faults_write(shot));
+    if (shot->watched)
+        json_object_set_new(o, "lint", findings_write(shot));
     return o;
 }
 

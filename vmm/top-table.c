@@ -177,6 +177,21 @@ static void faults_print(const json_t *device, FILE *to)
     }
 }
 
+static void findings_print(const json_t *device, FILE *to)
+{
+    const json_t *lint = json_object_get(device, "lint");
+
+    for (size_t i = 0; i < json_array_size(lint); i++) {
+        const json_t *f = json_array_get(lint, i);
+
+        fprintf(to, "  lint: %s (%s, %" JSON_INTEGER_FORMAT ")", word(f, "clause"),
+                word(f, "level"), integer(f, "count"));
+        if (json_object_get(f, "queue"))
+            fprintf(to, " queue %d", (int)integer(f, "queue"));
+        fprintf(to, " %s\n", word(f, "seen"));
+    }
+}
+
 void top_table(const json_t *now, const json_t *before, FILE *to)
 {
     for (size_t i = 0; i < json_array_size(now); i++) {
@@ -186,5 +201,6 @@ void top_table(const json_t *now, const json_t *before, FILE *to)
         device_print(device, to);
         queues_print(device, was, to);
         faults_print(device, to);
+        findings_print(device, to);
     }
 }

@@ -9,6 +9,7 @@
 
 #include "tests/driver/echo.h"
 #include "virtio/fault.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/query-virtio.h"
 
@@ -241,6 +242,37 @@ static void faults(struct bench *b)
     json_decref(list);
 }
 
+static void findings(struct bench *b)
+{
+    const json_t *f;
+    json_t *list = query(b);
+
+    assert_null(json_object_get(json_array_get(list, 0), "lint"));
+    json_decref(list);
+    log_set_level(LOG_ERROR);
+    loop_lock(b->loop);
+    assert_int_equal(lint_attach(b->dev, false), 0);
+    loop_unlock(b->loop);
+    list = query(b);
+    assert_int_equal(json_array_size(get(list, "lint")), 0);
+    json_decref(list);
+    loop_lock(b->loop);
+    lint_see_queue(&b->dev->vq[1], LINT_USED_FLAGS, 7);
+    lint_see_queue(&b->dev->vq[2], LINT_USED_FLAGS, 8);
+    loop_unlock(b->loop);
+    list = query(b);
+    assert_int_equal(json_array_size(get(list, "lint")), 1);
+    f = json_array_get(get(list, "lint"), 0);
+    assert_string_equal(json_string_value(json_object_get(f, "clause")),
+                        lint_rules[LINT_USED_FLAGS].id);
+    assert_string_equal(json_string_value(json_object_get(f, "seen")),
+                        lint_rules[LINT_USED_FLAGS].seen);
+    assert_int_equal(number(f, "count"), 2);
+    assert_int_equal(number(f, "queue"), 1);
+    assert_int_equal(number(f, "value"), 7);
+    json_decref(list);
+}
+
 int main(void)
 {
     static const struct bench_test tests[] = {
@@ -249,6 +281,7 @@ int main(void)
         {"counted", counted, 0, NULL},
         {"under_way", under_way, BENCH_TURNS, NULL},
         {"faults", faults, BENCH_TURNS, NULL},
+        {"findings", findings, BENCH_TURNS, NULL},
     };
 
     return bench_run("query", &echo_kind, tests, ARRAY_SIZE(tests));

@@ -33,6 +33,13 @@
     "null," COUNTS(0, 0, 0, 0, 0,                                                           \
                    0) "}],\"faults\":[{\"rule\":\"short_used\",\"faults\":1,\"chances\":8}]}]"
 
+#define LINT                                                                                     \
+    "[{\"name\":\"disk0\",\"type\":\"blk\",\"interfaces\":\"modern\",\"interface\":\"modern\","  \
+    "\"status\":[],\"offered\":[],\"queues\":[],\"lint\":[{\"clause\":\"2.7.4.2-t1\",\"level\":" \
+    "\"must\","                                                                                  \
+    "\"count\":3,\"queue\":1,\"seen\":\"readable after writable\"},{\"clause\":\"3.1.1-t2\","    \
+    "\"level\":\"should\",\"count\":1,\"seen\":\"a step was left out\"}]}]"
+
 static const char early[] =
     DEVICE(1000000000, QUEUE(0, SPLIT, COUNTS(1001, 4096, 0, 500, 20, 981)));
 static const char later[] =
@@ -105,6 +112,16 @@ static void rings(void **state)
     free(table_of("[]", "[]"));
     free(table_of("[{}]", "[1]"));
     free(table_of("{\"queues\":3}", NULL));
+}
+
+static void findings(void **state)
+{
+    char *got = table_of(LINT, NULL);
+
+    (void)state;
+    assert_non_null(strstr(got, "\n  lint: 2.7.4.2-t1 (must, 3) queue 1 readable after writable\n"
+                                "  lint: 3.1.1-t2 (should, 1) a step was left out\n"));
+    free(got);
 }
 
 static void numbers(void **state)
@@ -299,6 +316,7 @@ int main(void)
         cmocka_unit_test(totals),
         cmocka_unit_test(rates),
         cmocka_unit_test(rings),
+        cmocka_unit_test(findings),
         cmocka_unit_test(numbers),
         cmocka_unit_test_setup_teardown(keys, top_setup, teardown),
         cmocka_unit_test_setup_teardown(signals, top_setup, teardown),
