@@ -8,6 +8,7 @@
 #include "devices/blk.h"
 #include "devices/console.h"
 #include "devices/gpu.h"
+#include "devices/input.h"
 #include "devices/net.h"
 #include "devices/rng.h"
 
@@ -18,6 +19,7 @@ const struct virtio_type *const device_table[] = {
     &blk_type,
     &console_type,
     &gpu_type,
+    &input_type,
     &net_type,
     &rng_type,
     NULL,

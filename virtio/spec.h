@@ -118,6 +118,7 @@ enum {
     VIRTIO_ID_SCSI = 8,
     VIRTIO_ID_9P = 9,
     VIRTIO_ID_GPU = 16,
+    VIRTIO_ID_INPUT = 18,
 };
 
 /* 6 Reserved feature bits */

@@ -14,6 +14,7 @@
 #include "vmm/base/bits.h"
 #include "vmm/machine.h"
 #include "vmm/query-virtio.h"
+#include "vmm/typing.h"
 
 static struct machine *machine_of(const struct control_call *call)
 {
@@ -234,6 +235,24 @@ static json_t *query_balloon(struct control_call *call)
     return answer;
 }
 
+/* ---- the keyboard ---- */
+
+static json_t *send_key(struct control_call *call)
+{
+    struct evq *keyboard = parts_keyboard(machine_parts(machine_of(call)));
+
+    return typing_keys(keyboard, control_string(call, "keys"), &call->err) < 0 ? NULL
+                                                                               : json_object();
+}
+
+static json_t *type_text(struct control_call *call)
+{
+    struct evq *keyboard = parts_keyboard(machine_parts(machine_of(call)));
+
+    return typing_text(keyboard, control_string(call, "text"), &call->err) < 0 ? NULL
+                                                                               : json_object();
+}
+
 const struct control_command machine_commands[] = {
     {"query-status", CONTROL_NO_ARGS, query_status},
     {"query-name", CONTROL_NO_ARGS, query_name},
@@ -249,5 +268,7 @@ const struct control_command machine_commands[] = {
     {"balloon", {{"value", JSON_INTEGER, true}}, balloon},
     {"balloon_poll", CONTROL_NO_ARGS, balloon_poll},
     {"query-balloon", CONTROL_NO_ARGS, query_balloon},
+    {"send-key", {{"keys", JSON_STRING, true}}, send_key},
+    {"type", {{"text", JSON_STRING, true}}, type_text},
     {NULL, CONTROL_NO_ARGS, NULL},
 };

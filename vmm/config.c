@@ -196,6 +196,11 @@ const struct opt config_run_opts[] = {
     {"--balloon", "on|off[,reporting=on|off][,deflate_on_oom=on|off][,interface=WORD]",
      "a memory balloon, through which the guest gives memory back to the host; off is the default",
      config_balloon, false},
+    {"--input", "keyboard|mouse|tablet[,interface=WORD]",
+     "a keyboard, a mouse, or a pointer that knows its place on the screen; 'vmm ctl' can type; "
+     "may "
+     "be repeated",
+     config_input, true},
     {"--kernel", "FILE",
      "boot this kernel (bzImage, or ELF with a PVH entry) instead of the disk's", opt_kernel,
      false},
@@ -258,8 +263,8 @@ const struct config_group config_groups[] = {
     {"--trace", "behind the file", config_trace_opts},
     {"--lint", "in any order", config_lint_opts},
     {"--fault", "behind KIND", config_fault_opts},
-    {"--disk, --net, --console virtio, --port, --rng, --balloon", "anywhere behind the first",
-     config_virtio_opts},
+    {"--disk, --net, --console virtio, --port, --rng, --balloon, --input",
+     "anywhere behind the first", config_virtio_opts},
     {NULL, NULL, NULL},
 };
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "devices/backend/net-slirp.h"
+#include "devices/input.h"
 #include "virtio/fault.h"
 #include "virtio/vdev.h"
 #include "vmm/base/err.h"
@@ -63,6 +64,13 @@ struct config_balloon {
     struct config_virtio virtio;
 };
 
+enum { CONFIG_INPUTS_MAX = 8 };
+
+struct config_input {
+    enum input_kind kind;
+    struct config_virtio virtio;
+};
+
 enum config_cache { CACHE_WRITEBACK, CACHE_DIRECT, CACHE_UNSAFE };
 
 struct config_disk {
@@ -105,6 +113,8 @@ struct config {
     struct config_virtio port_virtio; /* of the device that has the ports */
     struct config_rng rng;
     struct config_balloon balloon;
+    struct config_input input[CONFIG_INPUTS_MAX];
+    unsigned n_inputs;
     struct config_net *net;
     unsigned n_nets;
     bool no_net;                          /* the user said so */

@@ -130,6 +130,22 @@ static int fill_balloon(char *const *word, unsigned n, json_t *args, struct err 
     return ret;
 }
 
+static int fill_keys(char *const *word, unsigned n, json_t *args, struct err *err)
+{
+    (void)n;
+    if (json_object_set_new(args, "keys", json_string(word[0])) < 0)
+        return err_set(err, EINVAL, "'%s' is not the name of a key", word[0]);
+    return 0;
+}
+
+static int fill_text(char *const *word, unsigned n, json_t *args, struct err *err)
+{
+    (void)n;
+    if (json_object_set_new(args, "text", json_string(word[0])) < 0)
+        return err_set(err, EINVAL, "the text is not UTF-8");
+    return 0;
+}
+
 /* ---- commands ---- */
 
 struct ctl_command {
@@ -159,6 +175,10 @@ static const struct ctl_command commands[] = {
      0, 1, fill_balloon, print_balloon},
     {"console", "", "attach this terminal to its console; Ctrl-A x leaves it", NULL, attach_console,
      0, 0, NULL, NULL},
+    {"send-key", "KEYS", "press keys together on the guest's keyboard: ctrl-alt-f2", "send-key",
+     NULL, 1, 1, fill_keys, NULL},
+    {"type", "TEXT", "type a text on the guest's keyboard, which has the US layout", "type", NULL,
+     1, 1, fill_text, NULL},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 

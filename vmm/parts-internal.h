@@ -26,6 +26,10 @@ int parts_make_nets(struct parts *parts, struct err *err);
 int parts_make_ports(struct parts *parts, struct err *err);
 int parts_make_console(struct parts *parts, struct err *err);
 
+/* Keyboards and pointers. 0 or -errno with err filled. */
+int parts_make_inputs(struct parts *parts, struct err *err);
+void parts_free_inputs(struct parts *parts);
+
 /* Let them misbehave as the user wants it. 0 or -errno with err filled. */
 int parts_fault(struct parts *parts, struct err *err);
 

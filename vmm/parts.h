@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "devices/backend/chr.h"
+#include "devices/backend/evq.h"
 #include "devices/backend/net.h"
 #include "virtio/interfaces.h"
 #include "virtio/vpci.h"
@@ -51,6 +52,7 @@ struct parts {
     unsigned n;
     struct chr *stream[CONFIG_PORTS_MAX]; /* of ports */
     unsigned n_streams;
+    struct evq *input[CONFIG_INPUTS_MAX]; /* as configured; NULL: not made */
 };
 
 /* Make every device and give PCI its addresses. 0 or -errno with err filled; parts_free() is due
@@ -69,6 +71,9 @@ struct part *parts_find(const struct parts *parts, const char *name);
 
 /* The first device of that type, or NULL. */
 struct part *parts_find_type(const struct parts *parts, const struct virtio_type *type);
+
+/* Where keys go: events of the first keyboard, or NULL: there is none. */
+struct evq *parts_keyboard(const struct parts *parts);
 
 /* For the user who made them misbehave: what came of it. Nothing if he did not. */
 void parts_fault_tell(const struct parts *parts);
