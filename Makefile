@@ -2,10 +2,20 @@
 # One non-recursive Makefile; everything made lands in build/. `make help` lists the targets.
 
 # ---- what a user may set ----
+HOST    := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+ARCH    ?= $(HOST)
+CROSS_COMPILE ?=
 CC      ?= gcc
 SAN     ?=
 LEGACY  ?= 1
-SLIRP   ?= $(shell pkg-config --exists slirp 2>/dev/null && echo 1 || echo 0)
+# another architecture than ours: with libraries that tests/sysroot unpacks
+ifneq ($(ARCH),$(HOST))
+CROSS_COMPILE := $(or $(CROSS_COMPILE),aarch64-linux-gnu-)
+SYSROOT ?= build/$(ARCH)/sysroot
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/aarch64-linux-gnu/pkgconfig pkg-config
+endif
+PKG_CONFIG ?= pkg-config
+SLIRP   ?= $(shell $(PKG_CONFIG) --exists slirp 2>/dev/null && echo 1 || echo 0)
 V       ?= 0
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -13,15 +23,22 @@ DESTDIR ?=
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+ifneq ($(CROSS_COMPILE),)
+ifeq ($(CC),gcc)
+CC := $(CROSS_COMPILE)gcc
+endif
+AR := $(CROSS_COMPILE)ar
+endif
 
 VERSION := 0.1
 
 # ---- where things go: a plain build is in build/, others beside it ----
 comma := ,
+O := $(if $(filter $(ARCH),$(HOST)),build,build/$(ARCH))
 ifeq ($(SAN),)
-B := build
+B := $(O)
 else
-B := build/san-$(subst $(comma),-,$(SAN))
+B := $(O)/san-$(subst $(comma),-,$(SAN))
 endif
 
 PKGS    := liburing ext2fs com_err blkid libseccomp jansson
@@ -40,18 +57,34 @@ endif
 LDFLAGS_ALL += -fsanitize=$(SAN)
 endif
 
+ifeq ($(ARCH),arm64)
+PKGS    += zlib
+LDLIBS_ARCH := -lfdt # has no .pc file
+endif
+ifneq ($(SYSROOT),)
+CFLAGS_ALL += --sysroot=$(abspath $(SYSROOT))
+endif
+
 # optional ones: without them their feature says so
 ifneq ($(SLIRP),0)
 PKGS    += slirp
 endif
 
-PKG_MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
-LDLIBS  := $(if $(PKG_MISSING),,$(shell pkg-config --libs $(PKGS))) -lm
-PKG_CFLAGS := $(if $(PKG_MISSING),,$(shell pkg-config --cflags $(PKGS)))
+PKG_MISSING := $(shell for p in $(PKGS); do $(PKG_CONFIG) --exists $$p 2>/dev/null || echo $$p; done)
+LDLIBS  := $(if $(PKG_MISSING),,$(shell $(PKG_CONFIG) --libs $(PKGS))) $(LDLIBS_ARCH) -lm
+PKG_CFLAGS := $(if $(PKG_MISSING),,$(shell $(PKG_CONFIG) --cflags $(PKGS)))
 
 # ---- sources ----
-SRC := $(sort $(wildcard vmm/*.c vmm/base/*.c vmm/bus/*.c vmm/x86/*.c virtio/*.c devices/*.c \
+# of firmware/, and of tests, what one architecture alone has; vmm/$(ARCH)/ is the rest of it
+FIRMWARE_x86 := acpi acpi-dsdt aml cpu-x86 elf-pvh linux-x86 load-x86 memmap pvh
+FIRMWARE_arm64 := fdt linux-arm64 load-arm64
+FIRMWARE_NOT := $(FIRMWARE_$(if $(filter x86,$(ARCH)),arm64,x86):%=firmware/%.c)
+TESTS_x86 := acpi cpuid elf kvm kvm-irq kvm-run linux-x86 load memmap pvh aml cpu-x86
+TESTS_arm64 := fdt linux-arm64
+TESTS_NOT := $(TESTS_$(if $(filter x86,$(ARCH)),arm64,x86):%=tests/unit/test-%.c)
+SRC := $(sort $(wildcard vmm/*.c vmm/base/*.c vmm/bus/*.c vmm/$(ARCH)/*.c virtio/*.c devices/*.c \
          devices/platform/*.c devices/backend/*.c firmware/*.c))
+SRC := $(filter-out $(FIRMWARE_NOT),$(SRC))
 ifeq ($(LEGACY),0)
 SRC := $(filter-out virtio/legacy.c virtio/quirks.c,$(SRC))
 endif
@@ -65,7 +98,7 @@ OBJ     := $(SRC:%.c=$(B)/obj/%.o)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 DRIVER_SRC := $(sort $(wildcard tests/driver/*.c))
 DRIVER_OBJ := $(DRIVER_SRC:%.c=$(B)/obj/%.o)
-TEST_SRC := $(sort $(wildcard tests/unit/test-*.c tests/device/test-*.c))
+TEST_SRC := $(filter-out $(TESTS_NOT),$(sort $(wildcard tests/unit/test-*.c tests/device/test-*.c)))
 ifeq ($(SLIRP),0)
 TEST_SRC := $(filter-out tests/unit/test-net-slirp.c,$(TEST_SRC))
 endif
@@ -89,7 +122,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/vmm $(B)/vmm.1
+all: $(B)/vmm $(if $(filter $(ARCH),$(HOST)),$(B)/vmm.1)
 ifeq ($(SLIRP),0)
 	@echo 'make: without libslirp (packages libslirp-dev, libglib2.0-dev): --net user says so, and none is the default' >&2
 endif
@@ -108,7 +141,7 @@ help:
 	@echo 'make conformance  the clauses of virtio and the tests that show them; $(B)/conformance.html'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
-	@echo 'variables       CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
+	@echo 'variables       ARCH=x86|arm64  CROSS_COMPILE=aarch64-linux-gnu-  CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
 
 # ---- compiling; a change of flags rebuilds ----
 $(B)/flags: FORCE

@@ -204,8 +204,8 @@ static size_t put_madt(const struct board *board, struct aml *a)
     aml_u32(a, (uint32_t)board->lapic_base);
     aml_u32(a, 0); /* no pair of 8259 */
     for (uint32_t i = 0; i < board->cpus; i++) {
-        put_madt_cpu(a, i, board->apic_id[i]);
-        with_x2apic |= !fits_lapic_entry(i, board->apic_id[i]);
+        put_madt_cpu(a, i, board->cpu_id[i]);
+        with_x2apic |= !fits_lapic_entry(i, board->cpu_id[i]);
     }
     aml_u8(a, MADT_IOAPIC);
     aml_u8(a, 12);
@@ -283,7 +283,7 @@ static const char *board_fault(const struct board *b)
 {
     const struct board_pci *pci = &b->pci;
 
-    if (!b->cpus || b->cpus > BOARD_CPUS_MAX || !b->apic_id)
+    if (!b->cpus || b->cpus > BOARD_CPUS_MAX || !b->cpu_id)
         return "the number of CPUs";
     if (pci->bus_first > pci->bus_last || pci->ecam_size < (uint64_t)(pci->bus_last + 1) * MIB)
         return "the PCI bus range";

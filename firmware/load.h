@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Putting a kernel, its initrd, its command line and the ACPI tables into guest memory. The files
- * are hostile until proven otherwise: every field is checked before it is used, and each refusal
- * is one sentence that names the file and the field.
+ * Putting a kernel, its initrd, its command line and the tables that describe the machine into
+ * guest memory. The files are hostile until proven otherwise: every field is checked before it is
+ * used, and each refusal is one sentence that names the file and the field.
  */
 #ifndef FIRMWARE_LOAD_H
 #define FIRMWARE_LOAD_H
@@ -39,7 +39,8 @@ void load_file_free(struct load_file *file);
 
 enum load_entry_kind {
     ENTRY_LINUX64, /* long mode, paging on, rsi = boot_params (Linux boot.rst, 64-bit protocol) */
-    ENTRY_PVH,     /* protected mode, paging off, ebx = hvm_start_info (Xen pvh.pandoc) */
+    ENTRY_ARM64, /* EL1, MMU off: pc, x0 = device tree (Linux arm64 booting.rst); no other field */
+    ENTRY_PVH,   /* protected mode, paging off, ebx = hvm_start_info (Xen pvh.pandoc) */
 };
 
 /*
@@ -55,20 +56,22 @@ struct load_entry {
     uint64_t gdt_gpa;
     uint16_t gdt_limit;
     uint16_t code_selector, data_selector, tss_selector;
+    uint64_t pc, x0;
 };
 
 struct load_result {
     struct load_entry entry;
     uint64_t kernel_gpa, kernel_size; /* all that the kernel takes while it starts */
     uint64_t initrd_gpa, initrd_size; /* 0, 0: none */
-    uint64_t acpi_gpa, acpi_size;     /* the RSDP stands at acpi_gpa */
+    uint64_t acpi_gpa, acpi_size;     /* x86: the RSDP stands at acpi_gpa */
+    uint64_t fdt_gpa, fdt_size;       /* arm64: the device tree */
 };
 
 /*
- * Load a bzImage or a PVH ELF file. mem must hold board's RAM and read as zero (a fresh machine,
- * or after gmem_zero): what a kernel wants zeroed is not written. initrd may be NULL. cmdline is
- * from cmdline_join. 0, or -errno with err filled; guest memory is then in no defined state.
- * Before vCPUs run.
+ * Load a kernel: x86: a bzImage or a PVH ELF file; arm64: an Image, or one compressed by gzip, or
+ * an ELF file. mem must hold board's RAM and read as zero (a fresh machine, or after gmem_zero):
+ * what a kernel wants zeroed is not written. initrd may be NULL. cmdline is from cmdline_join. 0,
+ * or -errno with err filled; guest memory is then in no defined state. Before vCPUs run.
  */
 int load_kernel(const struct load_file *kernel, const struct load_file *initrd, const char *cmdline,
                 const struct board *board, const struct gmem *mem, struct load_result *out,
@@ -80,17 +83,17 @@ struct load_job {
     const struct load_file *kernel, *initrd;
     const char *cmdline;
     const struct gmem *mem;
-    const struct memmap *map;
+    const struct memmap *map; /* x86 */
 };
 
 /* -EINVAL, with "FILE: " in front of the sentence. */
 int load_refuse(const struct load_file *file, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Write the command line to LOW_CMDLINE; limit: what the kernel takes, without NUL. */
+/* x86: write the command line to LOW_CMDLINE; limit: what the kernel takes, without NUL. */
 int load_cmdline(const struct load_job *job, uint64_t limit, struct err *err);
 
-/* Place and write the initrd, if any, in [above, limit); fills out->initrd_*. */
+/* x86: place and write the initrd, if any, in [above, limit); fills out->initrd_*. */
 int load_initrd(const struct load_job *job, uint64_t above, uint64_t limit, struct load_result *out,
                 struct err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What differs between architectures, as machine.c and the KVM border see it. One folder
- * (vmm/x86, later vmm/arm64) implements it.
+ * (vmm/x86, vmm/arm64) implements it.
  */
 #ifndef VMM_ARCH_H
 #define VMM_ARCH_H
@@ -21,11 +21,14 @@
 
 /*
  * Lay out a machine with ram_size bytes of RAM and cpus processors: all of *board is set, its
- * apic_id to the given array of cpus entries, which is filled and must live as long as board.
+ * cpu_id to the given array of cpus entries, which is filled and must live as long as board.
  * kvm is asked for limits. 0, or -EINVAL with err filled: more than this host can do.
  */
-int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t *apic_id,
+int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t *cpu_id,
                struct board *board, struct err *err);
+
+/* The guest-physical address of port 0; 0: ports are an address space of their own. */
+uint64_t arch_pio_base(void);
 
 /* The byte order that this vCPU's data accesses have now (0.9 devices speak it). Its own thread
  * inside a bus handler, or any while paused. */
@@ -39,6 +42,9 @@ struct kvm_need {
 };
 
 extern const struct kvm_need arch_needs[];
+
+/* What to do on a host without /dev/kvm. */
+extern const char *const arch_kvm_missing;
 
 /* Tell, once, if this host will run guests slowly. */
 void arch_host_check(void);
@@ -70,9 +76,14 @@ void arch_state_free(struct arch_state *state);
 struct kvm_irq_routing_entry;
 unsigned arch_line_routes(struct kvm_irq_routing_entry *rows, unsigned max);
 
+/* What KVM_IRQ_LINE calls line gsi. */
+uint32_t arch_line(uint32_t gsi);
+
 /* A message as KVM wants it; false: it reaches no interrupt controller and is lost (P25). */
 struct arch_msi {
     uint32_t address_lo, address_hi, data;
+    int pin;     /* it is an edge on this pin of the interrupt controller; -1: a message */
+    bool device; /* the number of the function that sends it belongs to it */
 };
 
 bool arch_msi_make(uint64_t addr, uint32_t data, bool ext_dest, struct arch_msi *msi);

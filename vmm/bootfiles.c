@@ -16,6 +16,12 @@
 #include "firmware/disk.h"
 #include "vmm/base/bits.h"
 
+#ifdef __aarch64__
+#define SERIAL_CONSOLE "console=ttyAMA0"
+#else
+#define SERIAL_CONSOLE "console=ttyS0"
+#endif
+
 /* Does text have a word that begins like this? */
 static bool has_word(const char *text, const char *start)
 {
@@ -39,7 +45,7 @@ static const char *console_word(const struct config *config, const char *base)
 
     if (config->console == CONSOLE_VIRTIO)
         return chosen ? NULL : "console=hvc0";
-    return chosen || has_word(base, "console=") ? NULL : "console=ttyS0";
+    return chosen || has_word(base, "console=") ? NULL : SERIAL_CONSOLE;
 }
 
 static int cmdline_make(const struct config *config, const char *base, char *out, size_t size,

@@ -27,6 +27,7 @@ struct route {
     bool used;
     bool sound; /* the message reaches a controller */
     struct arch_msi msi;
+    uint32_t devid;
 };
 
 struct irqchip {
@@ -48,13 +49,24 @@ static size_t table_size(unsigned n)
            (LINE_ROUTES + (size_t)n) * sizeof(struct kvm_irq_routing_entry);
 }
 
-static struct kvm_irq_routing_entry msi_entry(unsigned index, const struct arch_msi *msi)
+static struct kvm_irq_routing_entry msi_entry(unsigned index, const struct route *route)
 {
-    return (struct kvm_irq_routing_entry){
+    const struct arch_msi *msi = &route->msi;
+    struct kvm_irq_routing_entry entry = {
         .gsi = FIRST_ROUTE + index,
         .type = KVM_IRQ_ROUTING_MSI,
         .u.msi = {.address_lo = msi->address_lo, .address_hi = msi->address_hi, .data = msi->data},
     };
+
+    if (msi->device) {
+        entry.flags = KVM_MSI_VALID_DEVID;
+        entry.u.msi.devid = route->devid;
+    }
+    if (msi->pin >= 0) {
+        entry.type = KVM_IRQ_ROUTING_IRQCHIP;
+        entry.u.irqchip = (struct kvm_irq_routing_irqchip){.pin = (uint32_t)msi->pin};
+    }
+    return entry;
 }
 
 /* Messages that reach nothing have no entry: KVM drops what is sent to their number.
@@ -65,7 +77,7 @@ static int table_commit(struct irqchip *chip)
 
     for (unsigned i = 0; i < chip->n; i++)
         if (chip->route[i].used && chip->route[i].sound)
-            chip->table->entries[n++] = msi_entry(i, &chip->route[i].msi);
+            chip->table->entries[n++] = msi_entry(i, &chip->route[i]);
     chip->table->nr = n;
     return kvm_vm_ioctl(chip->kvm, KVM_SET_GSI_ROUTING, chip->table);
 }
@@ -141,10 +153,10 @@ static int chip_route_locked(struct irqchip *chip, int *route, const struct rout
     return 0;
 }
 
-static int chip_route(void *ctx, int *route, uint64_t addr, uint32_t data)
+static int chip_route(void *ctx, int *route, uint64_t addr, uint32_t data, uint32_t devid)
 {
     struct irqchip *chip = ctx;
-    struct route want = {.used = true};
+    struct route want = {.used = true, .devid = devid};
     int got;
 
     want.sound = arch_msi_make(addr, data, chip->ext_dest, &want.msi);
@@ -189,13 +201,23 @@ static int chip_connect(void *ctx, int route, int fd, bool on)
 static void chip_line(void *ctx, uint32_t gsi, bool level)
 {
     struct irqchip *chip = ctx;
-    struct kvm_irq_level arg = {.irq = gsi, .level = level};
+    struct kvm_irq_level arg = {.irq = arch_line(gsi), .level = level};
 
     if (gsi < FIRST_ROUTE)
         kvm_vm_ioctl(chip->kvm, KVM_IRQ_LINE, &arg);
 }
 
-static void chip_send(void *ctx, uint64_t addr, uint32_t data)
+/* An edge. */
+static void pin_pulse(struct irqchip *chip, uint32_t pin)
+{
+    struct kvm_irq_level arg = {.irq = arch_line(pin), .level = 1};
+
+    kvm_vm_ioctl(chip->kvm, KVM_IRQ_LINE, &arg);
+    arg.level = 0;
+    kvm_vm_ioctl(chip->kvm, KVM_IRQ_LINE, &arg);
+}
+
+static void chip_send(void *ctx, uint64_t addr, uint32_t data, uint32_t devid)
 {
     struct irqchip *chip = ctx;
     struct arch_msi msi;
@@ -203,6 +225,12 @@ static void chip_send(void *ctx, uint64_t addr, uint32_t data)
 
     if (!arch_msi_make(addr, data, chip->ext_dest, &msi))
         return;
+    if (msi.pin >= 0) {
+        pin_pulse(chip, (uint32_t)msi.pin);
+        return;
+    }
+    arg.flags = msi.device ? (uint32_t)KVM_MSI_VALID_DEVID : 0;
+    arg.devid = devid;
     arg.address_lo = msi.address_lo;
     arg.address_hi = msi.address_hi;
     arg.data = msi.data;

@@ -16,12 +16,17 @@
 #include "vmm/arch.h"
 #include "vmm/base/bits.h"
 
-enum { BELL_LEN_FALLBACK = 2 }; /* what a virtio driver writes */
+enum { BELL_LEN_FALLBACK = 2 /* what a virtio driver writes */, DEVICES_MAX = 2 };
 
 struct kvm {
     int sys_fd, vm_fd;
     bool bell_any_len;
     struct gmem ram; /* the slots, for kvm_peek */
+    struct {
+        uint32_t type;
+        int fd;
+    } device[DEVICES_MAX];
+    unsigned n_devices;
 };
 
 static const struct kvm_need needs[] = {
@@ -57,6 +62,11 @@ int kvm_vm_ioctl(const struct kvm *kvm, unsigned long request, void *arg)
     return fd_ioctl(kvm->vm_fd, request, arg);
 }
 
+int kvm_fd_ioctl(int fd, unsigned long request, void *arg)
+{
+    return fd_ioctl(fd, request, arg);
+}
+
 int kvm_cap(const struct kvm *kvm, int cap)
 {
     const int got = kvm_vm_ioctl(kvm, KVM_CHECK_EXTENSION, kvm_arg((unsigned)cap));
@@ -71,10 +81,7 @@ static int device_open(const char *path, struct err *err)
     if (fd >= 0)
         return fd;
     if (errno == ENOENT || errno == ENXIO || errno == ENODEV)
-        return err_set(err, errno,
-                       "no %s: load the module kvm_intel or kvm_amd, and look whether the firmware "
-                       "set-up allows virtualisation",
-                       path);
+        return err_set(err, errno, "no %s: %s", path, arch_kvm_missing);
     if (errno == EACCES || errno == EPERM)
         return err_set(err, errno,
                        "no permission to open %s: add yourself to the group kvm (sudo adduser "
@@ -144,6 +151,8 @@ void kvm_close(struct kvm *kvm)
 {
     if (!kvm)
         return;
+    for (unsigned i = 0; i < kvm->n_devices; i++)
+        close(kvm->device[i].fd);
     if (kvm->vm_fd >= 0)
         close(kvm->vm_fd);
     if (kvm->sys_fd >= 0)
@@ -169,6 +178,34 @@ int kvm_memory(struct kvm *kvm, unsigned slot, const struct gmem_region *region,
     return 0;
 }
 
+bool kvm_device_known(const struct kvm *kvm, uint32_t type)
+{
+    struct kvm_create_device arg = {.type = type, .flags = KVM_CREATE_DEVICE_TEST};
+
+    return kvm_vm_ioctl(kvm, KVM_CREATE_DEVICE, &arg) >= 0;
+}
+
+int kvm_device_create(struct kvm *kvm, uint32_t type, struct err *err)
+{
+    struct kvm_create_device arg = {.type = type};
+    const int got =
+        kvm->n_devices < DEVICES_MAX ? kvm_vm_ioctl(kvm, KVM_CREATE_DEVICE, &arg) : -ENOSPC;
+
+    if (got < 0)
+        return err_errno(err, -got, "KVM cannot create its device %u", type);
+    kvm->device[kvm->n_devices].type = type;
+    kvm->device[kvm->n_devices++].fd = (int)arg.fd;
+    return (int)arg.fd;
+}
+
+int kvm_device(const struct kvm *kvm, uint32_t type)
+{
+    for (unsigned i = 0; i < kvm->n_devices; i++)
+        if (kvm->device[i].type == type)
+            return kvm->device[i].fd;
+    return -1;
+}
+
 unsigned kvm_max_vcpus(const struct kvm *kvm)
 {
     const int most = kvm_cap(kvm, KVM_CAP_MAX_VCPUS), advised = kvm_cap(kvm, KVM_CAP_NR_VCPUS);
@@ -185,16 +222,18 @@ size_t kvm_peek(const struct kvm *kvm, uint64_t at, void *to, size_t len)
     return len;
 }
 
-/* #ioctls:vcpu,io,user KVM_IOEVENTFD */
+/* Ports may be a window in memory: KVM knows no others there.
+ * #ioctls:vcpu,io,user KVM_IOEVENTFD */
 static int bell_set(const struct kvm *kvm, enum bus_space space, uint64_t addr,
                     const struct bus_bell *bell, uint32_t flags)
 {
+    const bool pio = space == BUS_PIO && !arch_pio_base();
     struct kvm_ioeventfd arg = {
         .datamatch = bell->match ? bell->value : 0,
-        .addr = addr,
+        .addr = space == BUS_PIO ? arch_pio_base() + addr : addr,
         .len = bell->len || kvm->bell_any_len ? bell->len : BELL_LEN_FALLBACK,
         .fd = bell->fd,
-        .flags = flags | (space == BUS_PIO ? (uint32_t)KVM_IOEVENTFD_FLAG_PIO : 0) |
+        .flags = flags | (pio ? (uint32_t)KVM_IOEVENTFD_FLAG_PIO : 0) |
                  (bell->match ? (uint32_t)KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
     };
 

@@ -49,6 +49,18 @@ int kvm_cap(const struct kvm *kvm, int cap);
 int kvm_sys_ioctl(const struct kvm *kvm, unsigned long request, void *arg);
 int kvm_vm_ioctl(const struct kvm *kvm, unsigned long request, void *arg);
 
+/* The same on a descriptor of a device of KVM's. */
+int kvm_fd_ioctl(int fd, unsigned long request, void *arg);
+
+/*
+ * KVM's devices, of which there is one per type (KVM_DEV_TYPE_...). known: could one be made?
+ * create: its descriptor, which is closed by kvm_close, or -errno with err filled. kvm_device: that
+ * of one that was made, -1: none was.
+ */
+bool kvm_device_known(const struct kvm *kvm, uint32_t type);
+int kvm_device_create(struct kvm *kvm, uint32_t type, struct err *err);
+int kvm_device(const struct kvm *kvm, uint32_t type);
+
 /* An integer argument of an ioctl. */
 static inline void *kvm_arg(uint64_t v)
 {

@@ -6,9 +6,6 @@
 #include <stdatomic.h>
 
 #include "devices/backend/con-tty.h"
-#include "devices/platform/pm.h"
-#include "devices/platform/rtc.h"
-#include "devices/platform/serial.h"
 #include "vmm/arch.h"
 #include "vmm/base/gmem.h"
 #include "vmm/base/loop.h"
@@ -22,12 +19,13 @@
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
 #include "vmm/panic.h"
+#include "vmm/platform.h"
 #include "vmm/vcpu.h"
 
 struct machine {
     const struct config *config;
     struct board board;
-    uint32_t *apic_id;
+    uint32_t *cpu_id;
     struct gmem mem;
 
     struct loop *main, *io;
@@ -47,9 +45,7 @@ struct machine {
     struct pcihost *host;
     struct chr *chr, *attached; /* the console, and who comes to it through the control socket */
     struct panic_watch panic;
-    struct serial *serial;
-    struct rtc *rtc;
-    struct pm *pm;
+    struct platform *platform;
     struct parts parts;
     struct vcpus *vcpus;
     struct control *control; /* NULL: none */

@@ -104,7 +104,7 @@ static void key_power(void *arg)
 {
     struct machine *m = (struct machine *)arg;
 
-    pm_power_button(m->pm);
+    platform_power_button(m->platform);
     loop_post(m->main, &m->powered);
 }
 
@@ -226,9 +226,7 @@ static int machine_reset(struct machine *m, struct err *err)
     pci_reset(m->root);
     loop_lock(m->io);
     pcihost_reset(m->host);
-    serial_reset(m->serial);
-    rtc_reset(m->rtc);
-    pm_reset(m->pm);
+    platform_reset(m->platform);
     loop_unlock(m->io);
     ret = irqchip_reset(m->irqchip, err);
     if (ret == 0)

@@ -21,7 +21,7 @@
 #include "vmm/sandbox.h"
 #include "vmm/streams.h"
 
-enum { KEYBOARD_PORT = 0x64, DRAIN_MS = 200, NAME_BYTES = 16 };
+enum { DRAIN_MS = 200, NAME_BYTES = 16 };
 
 /* ---- making the parts ---- */
 
@@ -45,10 +45,10 @@ static int kvm_make(struct machine *m, struct err *err)
     m->kvm = kvm_open(err);
     if (!m->kvm)
         return -EIO;
-    m->apic_id = calloc(cpus, sizeof(*m->apic_id));
-    if (!m->apic_id)
+    m->cpu_id = calloc(cpus, sizeof(*m->cpu_id));
+    if (!m->cpu_id)
         return err_errno(err, ENOMEM, "%u cpus", cpus);
-    ret = arch_board(m->kvm, m->config->mem, cpus, m->apic_id, &m->board, err);
+    ret = arch_board(m->kvm, m->config->mem, cpus, m->cpu_id, &m->board, err);
     if (ret < 0)
         return ret;
     ret = memory_make(m, err);
@@ -79,22 +79,16 @@ static int bus_make(struct machine *m, struct err *err)
 
 static int platform_make(struct machine *m, struct err *err)
 {
-    const struct board *b = &m->board;
     const struct con_tty_config tty = {
         .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .keys = machine_keys, .arg = m};
-    const struct rtc_config rtc = {.port = b->rtc.port};
-    const struct pm_config pm = {
-        .sleep_control_port = b->sleep_control_port,
-        .sleep_status_port = b->sleep_status_port,
-        .s5_type = b->s5_type,
-        .reset_port = b->reset_port,
-        .keyboard_port = KEYBOARD_PORT,
-        .power_gsi = b->power_gsi,
+    struct platform_env env = {
+        .bus = m->bus,
+        .irqs = m->irqs,
+        .loop = m->io,
         .power_off = machine_pm_off,
         .reset = machine_pm_restart,
         .arg = m,
     };
-    struct serial_config serial = {.port = b->serial.port, .gsi = b->serial.gsi};
 
     m->chr = stream_open(&m->config->console_to, "console", m->io, &tty, err);
     if (!m->chr)
@@ -104,19 +98,18 @@ static int platform_make(struct machine *m, struct err *err)
         return -EIO;
     chr_set_second(m->chr, m->attached);
     chr_set_tap(m->chr, panic_watch_feed, &m->panic);
-    serial.chr = m->config->console == CONSOLE_SERIAL ? m->chr : NULL;
-    m->serial = serial_new(m->bus, m->irqs, m->io, &serial, err);
-    if (m->serial)
-        m->rtc = rtc_new(m->bus, m->io, &rtc, err);
-    if (m->rtc)
-        m->pm = pm_new(m->bus, m->irqs, m->io, &pm, err);
-    return m->pm ? 0 : -EIO;
+    env.chr = m->config->console == CONSOLE_SERIAL ? m->chr : NULL;
+    m->platform = platform_new(&m->board, &env, err);
+    return m->platform ? 0 : -EIO;
 }
 
-/* Devices ask for it when a driver of the guest's own byte order begins. */
+/* Of the vCPU that asks: its own thread. Any other is not a driver. */
 static enum byte_order guest_order(void *ctx)
 {
-    return arch_vcpu_order(vcpus_get(((struct machine *)ctx)->vcpus, 0));
+    struct vcpu *vcpu = vcpus_self();
+
+    (void)ctx;
+    return vcpu ? arch_vcpu_order(vcpu) : ORDER_LITTLE;
 }
 
 static int devices_make(struct machine *m, struct err *err)
@@ -238,9 +231,7 @@ void machine_free(struct machine *m)
         return;
     }
     parts_free(&m->parts);
-    pm_free(m->pm);
-    rtc_free(m->rtc);
-    serial_free(m->serial);
+    platform_free(m->platform);
     chr_free(m->chr);
     pcihost_free(m->host);
     pci_root_free(m->root);
@@ -255,6 +246,6 @@ void machine_free(struct machine *m)
     if (m->signals >= 0)
         close(m->signals);
     helper_free(m->helper);
-    free(m->apic_id);
+    free(m->cpu_id);
     free(m);
 }

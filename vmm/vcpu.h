@@ -57,6 +57,9 @@ void vcpus_free(struct vcpus *set);
 unsigned vcpus_count(const struct vcpus *set);
 struct vcpu *vcpus_get(struct vcpus *set, unsigned index);
 
+/* The vCPU whose thread this is; NULL: none's. */
+struct vcpu *vcpus_self(void);
+
 /* The first vCPU's registers as entry asks for. Paused, after vcpus_new or vcpus_reset. */
 int vcpus_boot_set(struct vcpus *set, const struct load_entry *entry, struct err *err);
 

@@ -38,6 +38,13 @@ struct vcpu *vcpus_get(struct vcpus *set, unsigned index)
 
 /* ---- its thread ---- */
 
+static _Thread_local struct vcpu *self;
+
+struct vcpu *vcpus_self(void)
+{
+    return self;
+}
+
 /* Wait while the machine is paused or this vCPU has ended. false: leave. */
 static bool vcpu_gate(struct vcpu *v)
 {
@@ -74,6 +81,7 @@ static void *vcpu_main(void *arg)
 {
     struct vcpu *v = arg;
 
+    self = v;
     trace_thread(v->thread.name, v->index);
     while (vcpu_gate(v))
         while (vcpu_run_once(v))

@@ -70,8 +70,9 @@ static void route_drain(struct machine *m, struct machine_route *r)
         message_count(m, r->addr, r->data, times);
 }
 
-static int irq_route(void *ctx, int *route, uint64_t addr, uint32_t data)
+static int irq_route(void *ctx, int *route, uint64_t addr, uint32_t data, uint32_t devid)
 {
+    (void)devid;
     struct machine *m = (struct machine *)ctx;
     int i = *route;
 
@@ -117,8 +118,9 @@ static int irq_connect(void *ctx, int route, int fd, bool on)
     return 0;
 }
 
-static void irq_send(void *ctx, uint64_t addr, uint32_t data)
+static void irq_send(void *ctx, uint64_t addr, uint32_t data, uint32_t devid)
 {
+    (void)devid;
     struct machine *m = (struct machine *)ctx;
 
     pthread_mutex_lock(&m->lock);

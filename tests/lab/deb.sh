@@ -14,9 +14,17 @@ deb_apt() {
         "${deb_private[@]}" "$@"
 }
 
+# From here on packages are those of another architecture, by package lists of our own.
+deb_foreign() {
+    mkdir -p "$deb_cache/lists/partial" "$deb_cache/archives/partial"
+    : >"$deb_cache/status"
+    deb_private=(-o "Dir::State::lists=$deb_cache/lists" -o "Dir::Cache=$deb_cache"
+        -o "Dir::State::status=$deb_cache/status" -o "APT::Architecture=$1" -o "APT::Architectures=$1")
+}
+
 # Refreshes the package lists: the machine's as root, otherwise our own. Fails with a sentence.
 deb_update() {
-    if [ "$(id -u)" != 0 ]; then
+    if [ "$(id -u)" != 0 ] && [ ${#deb_private[@]} -eq 0 ]; then
         mkdir -p "$deb_cache/lists/partial" "$deb_cache/archives/partial"
         deb_private=(-o "Dir::State::lists=$deb_cache/lists" -o "Dir::Cache=$deb_cache")
     fi

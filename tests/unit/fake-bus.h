@@ -39,8 +39,9 @@ static inline void fake_line(void *ctx, uint32_t gsi, bool level)
     f->line_calls++;
 }
 
-static inline int fake_route(void *ctx, int *route, uint64_t addr, uint32_t data)
+static inline int fake_route(void *ctx, int *route, uint64_t addr, uint32_t data, uint32_t devid)
 {
+    (void)devid;
     struct fake_irq *f = (struct fake_irq *)ctx;
 
     f->route_calls++;
@@ -72,8 +73,9 @@ static inline int fake_connect(void *ctx, int route, int fd, bool on)
     return 0;
 }
 
-static inline void fake_send(void *ctx, uint64_t addr, uint32_t data)
+static inline void fake_send(void *ctx, uint64_t addr, uint32_t data, uint32_t devid)
 {
+    (void)devid;
     struct fake_irq *f = (struct fake_irq *)ctx;
 
     f->sends++;

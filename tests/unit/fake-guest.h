@@ -11,7 +11,7 @@
 struct fake_guest {
     struct board board;
     struct gmem mem;
-    uint32_t apic_id[4];
+    uint32_t cpu_id[4];
 };
 
 /* low and high: bytes of RAM from 0 and from 4 GiB. */
@@ -20,7 +20,7 @@ static inline void fake_guest_make(struct fake_guest *g, uint64_t low, uint64_t 
     struct err err = {""};
 
     *g = (struct fake_guest){
-        .apic_id = {0, 1, 2, 3},
+        .cpu_id = {0, 1, 2, 3},
         .board = {.ram = {{0, low}, {4 * GIB, high}},
                   .n_ram = high ? 2 : 1,
                   .cpus = 4,
@@ -43,7 +43,7 @@ static inline void fake_guest_make(struct fake_guest *g, uint64_t low, uint64_t 
                   .reset_value = 6,
                   .power_gsi = 9},
     };
-    g->board.apic_id = g->apic_id;
+    g->board.cpu_id = g->cpu_id;
     if (gmem_alloc(&g->mem, 0, low, &err) < 0 ||
         (high && gmem_alloc(&g->mem, 4 * GIB, high, &err) < 0))
         fail_msg("%s", err.text);

@@ -31,7 +31,7 @@ static struct board board_make(unsigned cpus, uint64_t mem)
         .ram = {{0, min_u64(mem, hole)}, {4 * GIB, mem > hole ? mem - hole : 0}},
         .n_ram = mem > hole ? 2 : 1,
         .cpus = cpus,
-        .apic_id = apic_ids,
+        .cpu_id = apic_ids,
         .ioapic_base = 0xfec00000,
         .lapic_base = 0xfee00000,
         .pci = {.ecam_base = 0xe8000000,

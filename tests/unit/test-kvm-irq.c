@@ -144,10 +144,10 @@ static void test_send(void **state)
     (void)state;
     irq_open(&rig);
     irqchip_ops(rig.chip, &ops);
-    ops.send(ops.ctx, 0xfee00000, 0x41);
+    ops.send(ops.ctx, 0xfee00000, 0x41, 0);
     expect_irq(&rig, 0x41);
-    ops.send(ops.ctx, 0xfec00000, 0x41);
-    ops.send(ops.ctx, UINT64_MAX, 0x41);
+    ops.send(ops.ctx, 0xfec00000, 0x41, 0);
+    ops.send(ops.ctx, UINT64_MAX, 0x41, 0);
     expect_silence(&rig);
     rig_close(&rig);
 }
@@ -165,7 +165,7 @@ static void test_routes(void **state)
     irqchip_ops(rig.chip, &ops);
     for (unsigned i = 0; i < MANY; i++) {
         route[i] = -1;
-        assert_int_equal(ops.route(ops.ctx, &route[i], 0xfee00000, 0x41), 0);
+        assert_int_equal(ops.route(ops.ctx, &route[i], 0xfee00000, 0x41, 0), 0);
         assert_true(route[i] >= 32);
     }
     assert_int_equal(irqchip_routes(rig.chip), MANY);
@@ -174,7 +174,7 @@ static void test_routes(void **state)
     for (unsigned i = 0; i < MANY; i += 2) {
         int again = -1;
 
-        assert_int_equal(ops.route(ops.ctx, &again, 0xfee00000, 0x41), 0);
+        assert_int_equal(ops.route(ops.ctx, &again, 0xfee00000, 0x41, 0), 0);
         assert_true(again < 32 + MANY); /* a freed one */
         route[i] = again;
     }
@@ -202,7 +202,7 @@ static void test_routes_full(void **state)
     log_set_level(LOG_ERROR);
     for (; n < ARRAY_SIZE(route); n++) {
         route[n] = -1;
-        if (ops.route(ops.ctx, &route[n], 0xfeeff000, 0))
+        if (ops.route(ops.ctx, &route[n], 0xfeeff000, 0, 0))
             break;
     }
     assert_in_range(n, 500, 4096);

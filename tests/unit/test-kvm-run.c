@@ -409,8 +409,8 @@ static void test_many(void **state)
     (void)state;
     rig_open(&rig, 260);
     irqchip_ops(rig.chip, &ops);
-    assert_int_equal(ops.route(ops.ctx, &route, 0xfee03020, 0x41), 0); /* id 259 */
-    ops.send(ops.ctx, 0xfee03020, 0x41);
+    assert_int_equal(ops.route(ops.ctx, &route, 0xfee03020, 0x41, 0), 0); /* id 259 */
+    ops.send(ops.ctx, 0xfee03020, 0x41, 0);
     ops.unroute(ops.ctx, route);
     smp_run(&rig, 260);
     rig_close(&rig);

@@ -248,7 +248,7 @@ static void test_board(void **state)
         assert_int_equal(board.pci.mem64_base, cases[i].mem64);
         assert_true(board.pci.mem64_size >= GIB);
         assert_int_equal(board.pci.mem32_base + board.pci.mem32_size, board.pci.ecam_base);
-        assert_ptr_equal(board.apic_id, ids);
+        assert_ptr_equal(board.cpu_id, ids);
         assert_int_equal(ids[3], 3);
     }
     assert_true(arch_board(kvm, 0, 1, ids, &board, &err) < 0);

@@ -59,6 +59,12 @@ void irq_msi_init(struct irq_msi *msi, struct irqs *irqs)
     *msi = (struct irq_msi){.irqs = irqs, .fd = -1, .route = -1, .stale = true};
 }
 
+void irq_msi_from(struct irq_msi *msi, uint32_t devid)
+{
+    msi->stale |= msi->devid != devid;
+    msi->devid = devid;
+}
+
 void irq_msi_done(struct irq_msi *msi)
 {
     const struct irq_ops *ops;
@@ -96,7 +102,7 @@ static bool msi_ready(struct irq_msi *msi)
         msi->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (msi->fd < 0)
         return false;
-    if (msi->stale && ops->route(ops->ctx, &msi->route, msi->addr, msi->data) < 0)
+    if (msi->stale && ops->route(ops->ctx, &msi->route, msi->addr, msi->data, msi->devid) < 0)
         return false;
     msi->stale = false;
     if (!msi->connected)
@@ -117,5 +123,5 @@ void irq_msi_fire(struct irq_msi *msi)
     if (msi_ready(msi) && write(msi->fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
         return;
     if (ops->send)
-        ops->send(ops->ctx, msi->addr, msi->data);
+        ops->send(ops->ctx, msi->addr, msi->data, msi->devid);
 }

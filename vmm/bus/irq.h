@@ -20,14 +20,14 @@ enum { IRQ_LINES = 256 };
  * thing then. */
 struct irq_ops {
     void (*line)(void *ctx, uint32_t gsi, bool level);
-    /* Make or change a route for a message: 0 or -errno. *route is -1 at first and kept by the
-     * caller; changing a route does not change its number. */
-    int (*route)(void *ctx, int *route, uint64_t addr, uint32_t data);
+    /* Make or change a route for a message of function devid (bus, device, function): 0 or -errno.
+     * *route is -1 at first and kept by the caller; changing a route does not change its number. */
+    int (*route)(void *ctx, int *route, uint64_t addr, uint32_t data, uint32_t devid);
     void (*unroute)(void *ctx, int route);
     /* Connect eventfd fd to a route, or disconnect it. 0 or -errno. */
     int (*connect)(void *ctx, int route, int fd, bool on);
     /* Send a message at once, without a route. */
-    void (*send)(void *ctx, uint64_t addr, uint32_t data);
+    void (*send)(void *ctx, uint64_t addr, uint32_t data, uint32_t devid);
     void *ctx;
 };
 
@@ -56,9 +56,12 @@ struct irq_msi {
     bool stale; /* addr or data are newer than the route */
     uint64_t addr;
     uint32_t data;
+    uint32_t devid; /* of the function that sends it: irq_msi_from() */
 };
 
 void irq_msi_init(struct irq_msi *msi, struct irqs *irqs);
+/* Say which function sends it; 0 until then. Before it is first sent. */
+void irq_msi_from(struct irq_msi *msi, uint32_t devid);
 /* Frees descriptor and route. */
 void irq_msi_done(struct irq_msi *msi);
 

@@ -75,6 +75,12 @@ void msix_free(struct msix *msix)
     free(msix);
 }
 
+void msix_place(struct msix *msix, uint32_t devid)
+{
+    for (unsigned i = 0; i < msix->n; i++)
+        irq_msi_from(&msix->vector[i].msi, devid);
+}
+
 unsigned msix_vectors(const struct msix *msix)
 {
     return msix->n;

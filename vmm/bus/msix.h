@@ -25,6 +25,9 @@ struct msix;
 struct msix *msix_new(struct irqs *irqs, unsigned n, struct err *err);
 void msix_free(struct msix *msix);
 
+/* The number of the function whose messages these are. Before it is first used. */
+void msix_place(struct msix *msix, uint32_t devid);
+
 unsigned msix_vectors(const struct msix *msix);
 
 /* Size of the BAR (a power of two, at least 4096) and where the pending bits start in it. */

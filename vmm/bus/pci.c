@@ -181,6 +181,8 @@ int pci_func_plug(struct pci_root *root, struct pci_func *func, int devfn, struc
     func->root = root;
     func->devfn = (uint8_t)devfn;
     pin_wire(root, func);
+    if (func->msix)
+        msix_place(func->msix, func->devfn);
     memcpy(func->boot, func->cfg, sizeof(func->boot));
     if (devfn % PCI_FUNCS) {
         first = root->func[devfn & ~7];

@@ -62,7 +62,12 @@ static void mem64_place(struct board_pci *pci, uint64_t ram_end, uint64_t limit)
     pci->mem64_size = min_u64(limit - base, MEM64_LIMIT);
 }
 
-int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t *apic_id,
+uint64_t arch_pio_base(void)
+{
+    return 0;
+}
+
+int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t *cpu_id,
                struct board *board, struct err *err)
 {
     const unsigned cpus_max = (unsigned)min_u64(kvm_max_vcpus(kvm), BOARD_CPUS_MAX);
@@ -88,8 +93,8 @@ int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t
     mem64_place(&board->pci, board->ram[board->n_ram - 1].base + board->ram[board->n_ram - 1].size,
                 limit);
     for (unsigned i = 0; i < cpus; i++)
-        apic_id[i] = i;
+        cpu_id[i] = i;
     board->cpus = cpus;
-    board->apic_id = apic_id;
+    board->cpu_id = cpu_id;
     return 0;
 }

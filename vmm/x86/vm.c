@@ -29,6 +29,9 @@ const struct kvm_need arch_needs[] = {
     {0, NULL},
 };
 
+const char *const arch_kvm_missing = "load the module kvm_intel or kvm_amd, and look whether the "
+                                     "firmware set-up allows virtualisation";
+
 /* Does a line of /proc/cpuinfo list the processor's virtualisation? */
 static bool flags_show(const char *line)
 {
@@ -140,6 +143,11 @@ unsigned arch_line_routes(struct kvm_irq_routing_entry *table, unsigned max)
     return n;
 }
 
+uint32_t arch_line(uint32_t gsi)
+{
+    return gsi;
+}
+
 /*
  * Messages go to 0xfeexxxxx; anywhere else is a write to memory that is not there. With extended
  * destinations bits 5..11 of the address are bits 8..14 of the APIC id, which KVM wants in the
@@ -151,7 +159,7 @@ bool arch_msi_make(uint64_t addr, uint32_t data, bool ext_dest, struct arch_msi 
 
     if (addr >> 20 != 0xfee)
         return false;
-    *msi = (struct arch_msi){.address_lo = low, .data = data};
+    *msi = (struct arch_msi){.address_lo = low, .data = data, .pin = -1};
     if (ext_dest) {
         msi->address_lo = low & ~UINT32_C(0xfe0);
         msi->address_hi = ext << 8;
