@@ -16,6 +16,7 @@ PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr
 endif
 PKG_CONFIG ?= pkg-config
 SLIRP   ?= $(shell $(PKG_CONFIG) --exists slirp 2>/dev/null && echo 1 || echo 0)
+SDL     ?= $(shell $(PKG_CONFIG) --exists sdl2 2>/dev/null && echo 1 || echo 0)
 V       ?= 0
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -93,6 +94,11 @@ SRC := $(filter-out devices/backend/net-slirp.c,$(SRC))
 else
 SRC := $(filter-out devices/backend/net-slirp-none.c,$(SRC))
 endif
+ifeq ($(SDL),0)
+SRC := $(filter-out devices/backend/display-sdl.c devices/backend/display-sdl-input.c devices/backend/sdl.c,$(SRC))
+else
+SRC := $(filter-out devices/backend/display-sdl-none.c,$(SRC))
+endif
 LIB_SRC := $(filter-out vmm/main.c,$(SRC))
 OBJ     := $(SRC:%.c=$(B)/obj/%.o)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
@@ -101,6 +107,9 @@ DRIVER_OBJ := $(DRIVER_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(filter-out $(TESTS_NOT),$(sort $(wildcard tests/unit/test-*.c tests/device/test-*.c)))
 ifeq ($(SLIRP),0)
 TEST_SRC := $(filter-out tests/unit/test-net-slirp.c,$(TEST_SRC))
+endif
+ifeq ($(SDL),0)
+TEST_SRC := $(filter-out tests/unit/test-display-sdl.c,$(TEST_SRC))
 endif
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 TESTS   := $(TEST_SRC:tests/%.c=$(B)/tests/%)
@@ -127,6 +136,10 @@ ifeq ($(SLIRP),0)
 	@echo 'make: without libslirp (packages libslirp-dev, libglib2.0-dev): --net user says so, and none is the default' >&2
 endif
 
+ifeq ($(SDL),0)
+	@echo 'make: without SDL (package libsdl2-dev): --display sdl says so' >&2
+endif
+
 help:
 	@echo 'make            build $(B)/vmm'
 	@echo 'make run        boot Debian from its disk image (the image is made first, once)'
@@ -141,7 +154,7 @@ help:
 	@echo 'make conformance  the clauses of virtio and the tests that show them; $(B)/conformance.html'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
-	@echo 'variables       ARCH=x86|arm64  CROSS_COMPILE=aarch64-linux-gnu-  CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
+	@echo 'variables       ARCH=x86|arm64  CROSS_COMPILE=aarch64-linux-gnu-  CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  SDL=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
 
 # ---- compiling; a change of flags rebuilds ----
 $(B)/flags: FORCE

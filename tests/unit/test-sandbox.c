@@ -218,6 +218,7 @@ PLANTED(vcpu, THREAD_VCPU)
 PLANTED(io, THREAD_IO)
 PLANTED(user, THREAD_USER)
 PLANTED(file, THREAD_FILE)
+PLANTED(window, THREAD_WINDOW)
 
 /* What every thread does. */
 static void do_usual(void)
@@ -472,11 +473,12 @@ static void test_layers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_main),   cmocka_unit_test(test_vcpu),
-        cmocka_unit_test(test_io),     cmocka_unit_test(test_user),
-        cmocka_unit_test(test_file),   cmocka_unit_test(test_usual),
-        cmocka_unit_test(test_counts), cmocka_unit_test(test_resolv),
-        cmocka_unit_test(test_layers), cmocka_unit_test(test_complaint),
+        cmocka_unit_test(test_main),      cmocka_unit_test(test_vcpu),
+        cmocka_unit_test(test_io),        cmocka_unit_test(test_user),
+        cmocka_unit_test(test_file),      cmocka_unit_test(test_window),
+        cmocka_unit_test(test_usual),     cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_resolv),    cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_complaint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

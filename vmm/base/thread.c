@@ -14,7 +14,7 @@
 
 const char *const thread_kind_name[THREAD_KINDS] = {
     [THREAD_MAIN] = "main", [THREAD_VCPU] = "vcpu", [THREAD_IO] = "io",
-    [THREAD_USER] = "user", [THREAD_FILE] = "file",
+    [THREAD_USER] = "user", [THREAD_FILE] = "file", [THREAD_WINDOW] = "window",
 };
 
 static struct {
