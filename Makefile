@@ -151,6 +151,7 @@ help:
 	@echo 'make bench      vmm and QEMU side by side; writes build/bench/report.html'
 	@echo 'make bench-native  ns per request through the rings, without KVM'
 	@echo 'make style      the laws of the tree'
+	@echo 'make docs       links, options, targets and function names in the documents'
 	@echo 'make conformance  the clauses of virtio and the tests that show them; $(B)/conformance.html'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
@@ -229,6 +230,10 @@ tests: $(TESTS) $(B)/vmm
 
 style:
 	@tests/style/check
+
+.PHONY: docs
+docs: $(B)/vmm
+	@tests/docs/run $(B)
 
 .PHONY: conformance
 conformance: $(TESTS)
