@@ -19,14 +19,14 @@ static bool window_aims(struct vpci *vp, unsigned off, unsigned len, uint64_t *a
 {
     const unsigned data = modern_of(vp)->window + VIRTIO_PCI_CAP_BYTES;
     const uint8_t *cap = window_bytes(vp);
-    const uint32_t length = le32_load(cap + 12);
+    const uint32_t offset = le32_load(cap + 8), length = le32_load(cap + 12);
 
     if (off >= data + 4 || off + len <= data)
         return false;
-    *at = le32_load(cap + 8);
+    *at = offset;
     *width = length;
-    return cap[4] == VPCI_BAR_MODERN && (length == 1 || length == 2 || length == 4) &&
-           *at % length == 0 && range_ok(*at, length, MODERN_BAR_SIZE);
+    return (length == 1 || length == 2 || length == 4) && *at % length == 0 &&
+           range_ok(offset, length, modern_bar_size(vp, cap[4], at));
 }
 
 static void window_used(struct vpci *vp, unsigned off, unsigned len)
@@ -67,8 +67,9 @@ void modern_cap_written(struct vpci *vp, unsigned off, unsigned len)
     modern_bar_write(vp, at, data, width);
 }
 
-/* offset and length in the BAR; extra counts when len says so. Returns the capability's offset. */
-static int cap_add(struct vpci *vp, uint8_t type, uint32_t offset, uint32_t length, uint32_t extra)
+/* offset and length in bar; extra counts when len says so. Returns the capability's offset. */
+static int cap_add(struct vpci *vp, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length,
+                   uint32_t extra)
 {
     static const uint8_t window_rw[VIRTIO_PCI_CAP_BYTES_EXTRA - 2] = {
         [2] = 0xff,                                         /* bar */
@@ -81,7 +82,7 @@ static int cap_add(struct vpci *vp, uint8_t type, uint32_t offset, uint32_t leng
     const struct virtio_pci_cap cap = {
         .cap_len = longer ? VIRTIO_PCI_CAP_BYTES_EXTRA : VIRTIO_PCI_CAP_BYTES,
         .cfg_type = type,
-        .bar = window ? 0 : VPCI_BAR_MODERN,
+        .bar = bar,
         .offset = le32_make(offset),
         .length = le32_make(length),
         .extra = le32_make(extra),
@@ -91,21 +92,33 @@ static int cap_add(struct vpci *vp, uint8_t type, uint32_t offset, uint32_t leng
                        cap.cap_len - 2U);
 }
 
+/* The better place first (4.1.4.2-d3). */
+static int notify_add(struct vpci *vp)
+{
+    const uint32_t size = MODERN_NOTIFY_STEP * vp->dev->n_queues;
+    int ret = 0;
+
+    if (modern_of(vp)->ports)
+        ret = cap_add(vp, VIRTIO_PCI_CAP_NOTIFY, VPCI_BAR_BELLS, 0, size, MODERN_NOTIFY_STEP);
+    return ret < 0 ? ret
+                   : cap_add(vp, VIRTIO_PCI_CAP_NOTIFY, VPCI_BAR_MODERN, MODERN_NOTIFY, size,
+                             MODERN_NOTIFY_STEP);
+}
+
 int modern_caps_add(struct vpci *vp)
 {
     const struct regs *config = vp->dev->type->config;
-    const uint32_t notify = MODERN_NOTIFY_STEP * vp->dev->n_queues;
-    int ret = cap_add(vp, VIRTIO_PCI_CAP_COMMON, MODERN_COMMON, COMMON_SIZE, 0);
+    int ret = cap_add(vp, VIRTIO_PCI_CAP_COMMON, VPCI_BAR_MODERN, MODERN_COMMON, COMMON_SIZE, 0);
 
     if (ret >= 0)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_NOTIFY, MODERN_NOTIFY, notify, MODERN_NOTIFY_STEP);
+        ret = notify_add(vp);
     if (ret >= 0)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_ISR, MODERN_ISR, 1, 0);
+        ret = cap_add(vp, VIRTIO_PCI_CAP_ISR, VPCI_BAR_MODERN, MODERN_ISR, 1, 0);
     if (ret >= 0 && config)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_DEVICE, MODERN_DEVICE, (uint32_t)align_up(config->size, 4),
-                      0);
+        ret = cap_add(vp, VIRTIO_PCI_CAP_DEVICE, VPCI_BAR_MODERN, MODERN_DEVICE,
+                      (uint32_t)align_up(config->size, 4), 0);
     if (ret >= 0)
-        ret = cap_add(vp, VIRTIO_PCI_CAP_PCI, 0, 0, 0);
+        ret = cap_add(vp, VIRTIO_PCI_CAP_PCI, 0, 0, 0, 0);
     if (ret >= 0)
         modern_of(vp)->window = (unsigned)ret;
     return ret < 0 ? ret : 0;

@@ -12,13 +12,18 @@ struct modern {
     uint32_t device_feature_select, driver_feature_select;
     uint16_t queue_select;
     unsigned window;       /* offset of the PCI_CFG capability */
-    struct bus_bell *bell; /* addresses of the doorbells in the BAR */
+    struct bus_bell *bell; /* addresses of the doorbells in the BAR, then those in ports */
+    bool ports;            /* VPCI_BAR_BELLS is there */
 };
 
 static inline struct modern *modern_of(const struct vpci *vp)
 {
     return (struct modern *)vpci_state(vp, &modern_interface);
 }
+
+/* Of a BAR that a capability points to: how much there is; off, where it lies in ours. 0: there is
+ * nothing. */
+uint64_t modern_bar_size(const struct vpci *vp, uint8_t bar, uint64_t *off);
 
 /* Accesses to the BAR, wherever they come from. */
 void modern_bar_read(struct vpci *vp, uint64_t off, void *data, unsigned len);

@@ -39,14 +39,15 @@ void modern_lint_denied(struct vpci *vp, uint64_t region, uint64_t in)
 
 void modern_lint_window(struct vpci *vp, uint8_t bar, uint64_t at, unsigned width)
 {
-    const uint64_t in = at % MODERN_REGION;
     const struct regs *config = vp->dev->type->config;
+    uint64_t own = at;
+    const uint64_t bytes = modern_bar_size(vp, bar, &own), in = own % MODERN_REGION;
     const uint64_t size[] = {COMMON_SIZE, 1, config ? align_up(config->size, 4) : 0,
                              MODERN_NOTIFY_STEP * vp->dev->n_queues};
 
     if (width && at % width)
         lint_see(vp->dev, LINT_WINDOW_ALIGN, at);
-    else if (bar != VPCI_BAR_MODERN || (width != 1 && width != 2 && width != 4) ||
-             at >= MODERN_BAR_SIZE || !range_ok(in, width, size[at / MODERN_REGION]))
+    else if ((width != 1 && width != 2 && width != 4) || !range_ok(at, width, bytes) ||
+             !range_ok(in, width, size[own / MODERN_REGION]))
         lint_see(vp->dev, LINT_WINDOW_AIM, at);
 }

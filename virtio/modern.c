@@ -3,6 +3,11 @@
  * Owns the interface of virtio 1.x on PCI (4.1.4): one 64-bit memory BAR with the common, ISR,
  * device and notification structures, the capabilities that point there, and the window through
  * configuration space. All of it is little-endian, always.
+ *
+ * Where the machine says that ports are better for it, the notification structure is in an I/O BAR
+ * as well, which is then the one to prefer (4.1.4.2-d3): AMD's processors do not tell KVM which
+ * instruction wrote to memory, so that it has to fetch, decode and emulate it before the doorbell
+ * rings; a write to a port is described by the exit.
  */
 #include "virtio/modern.h"
 
@@ -16,7 +21,9 @@
 #include "vmm/base/bits.h"
 
 enum {
-    REVISION = 1, /* 4.1.2.1-d5 */
+    REVISION = 1,    /* 4.1.2.1-d5 */
+    PORTS_MIN = 16,  /* bytes of an I/O BAR */
+    PORTS_MAX = 256, /* ... on PCI */
 };
 
 static struct vpci *vpci_ctx(void *ctx)
@@ -354,9 +361,13 @@ static const struct regs isr_regs = {
 /* Doorbells come here while they are muted: the first ones, as lint looks at them. */
 static void bells_mute(struct vpci *vp, bool mute)
 {
-    for (unsigned i = 0; i < vp->dev->n_queues; i++)
-        modern_of(vp)->bell[i].muted = mute;
+    const struct modern *m = modern_of(vp);
+
+    for (unsigned i = 0; i < vp->dev->n_queues * (1U + m->ports); i++)
+        m->bell[i].muted = mute;
     pci_bar_bells_changed(&vp->func, VPCI_BAR_MODERN);
+    if (m->ports)
+        pci_bar_bells_changed(&vp->func, VPCI_BAR_BELLS);
 }
 
 static void notify_lint(struct vpci *vp, uint64_t in, const void *data, unsigned len)
@@ -370,6 +381,16 @@ static void notify_lint(struct vpci *vp, uint64_t in, const void *data, unsigned
 }
 
 /* ---- the BAR ---- */
+
+uint64_t modern_bar_size(const struct vpci *vp, uint8_t bar, uint64_t *off)
+{
+    if (bar == VPCI_BAR_MODERN)
+        return MODERN_BAR_SIZE;
+    if (bar != VPCI_BAR_BELLS || !modern_of(vp)->ports)
+        return 0;
+    *off += MODERN_NOTIFY;
+    return vp->func.bar[bar].size;
+}
 
 void modern_bar_read(struct vpci *vp, uint64_t off, void *data, unsigned len)
 {
@@ -440,22 +461,46 @@ void modern_bar_write(struct vpci *vp, uint64_t off, const void *data, unsigned 
     }
 }
 
+static void bells_place(const struct vpci *vp, struct bus_bell *bell, uint64_t start)
+{
+    for (unsigned i = 0; i < vp->dev->n_queues; i++)
+        bell[i] = (struct bus_bell){
+            .off = start + MODERN_NOTIFY_STEP * i, .len = 0, .fd = vp->bell[i].fd};
+}
+
+/* The doorbells once more, in ports, if the queues are not too many for that. */
+static int ports_add(struct vpci *vp)
+{
+    const unsigned n = vp->dev->n_queues;
+    struct modern *m = modern_of(vp);
+    uint64_t size = PORTS_MIN;
+
+    if (!vp->port_bells || !n || MODERN_NOTIFY_STEP * n > PORTS_MAX)
+        return 0;
+    while (size < MODERN_NOTIFY_STEP * n)
+        size *= 2;
+    m->ports = true;
+    bells_place(vp, m->bell + n, 0);
+    return pci_bar_add(&vp->func, VPCI_BAR_BELLS, PCI_BAR_IO, size, false, m->bell + n, n);
+}
+
 static int modern_attach(struct vpci *vp, struct err *err)
 {
     const unsigned n = vp->dev->n_queues;
+    struct modern *m = modern_of(vp);
     int ret;
 
     if (n > MODERN_REGION / MODERN_NOTIFY_STEP)
         return err_set(err, EINVAL, "%s: %u queues are more than the notification area holds",
                        vp->dev->name, n);
-    modern_of(vp)->bell = calloc(n ? n : 1, sizeof(modern_of(vp)->bell[0]));
-    if (!modern_of(vp)->bell)
+    m->bell = calloc(n ? 2 * n : 1, sizeof(m->bell[0]));
+    if (!m->bell)
         return err_errno(err, ENOMEM, "device %s", vp->dev->name);
-    for (unsigned i = 0; i < n; i++)
-        modern_of(vp)->bell[i] = (struct bus_bell){
-            .off = MODERN_NOTIFY + MODERN_NOTIFY_STEP * i, .len = 0, .fd = vp->bell[i].fd};
-    ret = pci_bar_add(&vp->func, VPCI_BAR_MODERN, PCI_BAR_MEM64, MODERN_BAR_SIZE, false,
-                      modern_of(vp)->bell, n);
+    bells_place(vp, m->bell, MODERN_NOTIFY);
+    ret =
+        pci_bar_add(&vp->func, VPCI_BAR_MODERN, PCI_BAR_MEM64, MODERN_BAR_SIZE, false, m->bell, n);
+    if (ret == 0)
+        ret = ports_add(vp);
     if (ret == 0)
         ret = modern_caps_add(vp);
     return ret < 0 ? err_errno(err, -ret, "%s: no room for the virtio capabilities", vp->dev->name)
@@ -500,4 +545,5 @@ const struct vinterface modern_interface = {
     .cap_written = modern_cap_written,
     .reset = modern_reset,
     .bar = VPCI_BAR_MODERN,
+    .bells = MODERN_NOTIFY,
 };

@@ -128,11 +128,19 @@ static int up_doorbell_lend(struct vdev *dev, unsigned index, bool lent)
 
 /* ---- from the bus ---- */
 
-static const struct vinterface *interface_at(const struct vpci *vp, unsigned bar)
+/* Whose BAR it is; off becomes the place in the interface's own one. */
+static const struct vinterface *interface_at(const struct vpci *vp, unsigned bar, uint64_t *off)
 {
-    for (unsigned i = 0; i < vp->ifs->n; i++)
-        if (vp->ifs->list[i]->bar == bar)
-            return vp->ifs->list[i];
+    for (unsigned i = 0; i < vp->ifs->n; i++) {
+        const struct vinterface *itf = vp->ifs->list[i];
+
+        if (itf->bar == bar)
+            return itf;
+        if (bar != VPCI_BAR_BELLS || !itf->bells)
+            continue;
+        *off += itf->bells;
+        return itf;
+    }
     return NULL;
 }
 
@@ -140,7 +148,7 @@ static void func_bar_read(struct pci_func *func, unsigned bar, uint64_t off, voi
                           unsigned len)
 {
     struct vpci *vp = vpci_of(func);
-    const struct vinterface *itf = interface_at(vp, bar);
+    const struct vinterface *itf = interface_at(vp, bar, &off);
 
     if (itf)
         itf->bar_read(vp, off, data, len);
@@ -150,7 +158,7 @@ static void func_bar_write(struct pci_func *func, unsigned bar, uint64_t off, co
                            unsigned len)
 {
     struct vpci *vp = vpci_of(func);
-    const struct vinterface *itf = interface_at(vp, bar);
+    const struct vinterface *itf = interface_at(vp, bar, &off);
 
     if (itf)
         itf->bar_write(vp, off, data, len);
@@ -383,6 +391,7 @@ struct vpci *vpci_new(struct pci_root *root, struct irqs *irqs, struct vdev *dev
     }
     vp->dev = dev;
     vp->ifs = ifs;
+    vp->port_bells = pci_root_layout(root)->port_bells;
     loop_lock(dev->loop);
     ret = vpci_build(vp, irqs, err);
     if (ret == 0)

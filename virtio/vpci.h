@@ -15,7 +15,7 @@
 struct vpci;
 
 /* BARs of a virtio function, the same whichever interfaces it has. */
-enum { VPCI_BAR_IO = 0, VPCI_BAR_MSIX = 1, VPCI_BAR_MODERN = 4 };
+enum { VPCI_BAR_IO = 0, VPCI_BAR_MSIX = 1, VPCI_BAR_BELLS = 2, VPCI_BAR_MODERN = 4 };
 
 enum { VPCI_INTERFACES = 2 }; /* that one function may have */
 
@@ -39,6 +39,7 @@ struct vinterface {
     /* Its registers as after reset. */
     void (*reset)(struct vpci *vp);
     unsigned bar;
+    uint64_t bells; /* where in it the doorbells are that VPCI_BAR_BELLS shows too; 0: nowhere */
 };
 
 /* Interfaces, in order of attachment. */
@@ -54,6 +55,7 @@ struct vpci {
     const struct vinterfaces *ifs;
     const struct vinterface *active; /* since the last reset; NULL: none driven yet */
     struct doorbell *bell;           /* per queue */
+    bool port_bells;                 /* show them in ports, too (pci.h) */
     uint8_t isr;
     uint16_t config_vector;
     uint16_t *queue_vector;                    /* per queue */

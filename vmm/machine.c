@@ -61,12 +61,13 @@ static int kvm_make(struct machine *m, struct err *err)
 static int bus_make(struct machine *m, struct err *err)
 {
     const struct board_pci *p = &m->board.pci;
-    struct pci_layout layout = {
-        p->mem32_base, p->mem32_size, p->mem64_base, p->mem64_size, p->io_base, p->io_size, {0}};
+    struct pci_layout layout = {p->mem32_base, p->mem32_size, p->mem64_base, p->mem64_size,
+                                p->io_base,    p->io_size,    {0},           false};
     struct bus_bell_ops bells;
     struct irq_ops irqs;
 
     memcpy(layout.intx_gsi, p->intx_gsi, sizeof(layout.intx_gsi));
+    layout.port_bells = p->config_port != 0; /* else ports are memory to KVM, too */
     kvm_bell_ops(m->kvm, &bells);
     irqchip_ops(m->irqchip, &irqs);
     m->bus = bus_new(&bells);

@@ -173,6 +173,7 @@ static int windows_take(struct replay_machine *m, struct err *err)
         .mem64_size = rec.value[3],
         .io_base = rec.value[4],
         .io_size = rec.value[5],
+        .port_bells = rec.n > 7 && rec.value[7],
     };
     for (unsigned i = 0; i < ARRAY_SIZE(m->layout.intx_gsi); i++)
         m->layout.intx_gsi[i] = (rec.value[6] >> (16 * i)) % IRQ_LINES;

@@ -107,6 +107,8 @@ void trace_run_device(const struct vpci *vp)
         trace_define(TRACE_BAR, dev->trace, &bar, 1, itf->name, strlen(itf->name));
     }
     trace_define(TRACE_BAR, dev->trace, (const uint64_t[]){VPCI_BAR_MSIX}, 1, "msix", 4);
+    if (vp->func.bar[VPCI_BAR_BELLS].kind != PCI_BAR_NONE)
+        trace_define(TRACE_BAR, dev->trace, (const uint64_t[]){VPCI_BAR_BELLS}, 1, "doorbells", 9);
     identity_define(&vp->func, dev->trace, dev->type->name);
     bars_define(&vp->func, dev->trace);
     features_define(dev);
@@ -161,7 +163,8 @@ void trace_run_machine(const struct gmem *mem, const struct pci_layout *layout)
                                 layout->mem64_size,
                                 layout->io_base,
                                 layout->io_size,
-                                intx};
+                                intx,
+                                layout->port_bells};
 
     for (unsigned i = 0; i < mem->n; i++) {
         const uint64_t ram[] = {mem->region[i].base, mem->region[i].size};

@@ -211,7 +211,7 @@ void bench_open(struct bench *b, const struct bench_kind *kind, const struct com
                 const void *arg, unsigned flags)
 {
     *b = (struct bench){.combo = combo, .arg = arg};
-    b->m = machine_new(flags & BENCH_THREADS);
+    b->m = machine_new_with(flags & BENCH_THREADS, flags & BENCH_PORTS);
     b->loop = machine_loop(b->m, kind->name);
     device_make(b, kind, flags);
     machine_start(b->m);

@@ -64,6 +64,7 @@ enum {
     BENCH_LITTLE = 2048,   /* only where the driver is little-endian */
     BENCH_LINT = 4096,     /* the driver is watched (virtio/lint.h) */
     BENCH_ADVICE = 8192,   /* ... advice included */
+    BENCH_PORTS = 16384,   /* doorbells are better in ports (vmm/bus/pci.h) */
 };
 
 struct bench_test {
@@ -78,7 +79,7 @@ int bench_run(const char *group, const struct bench_kind *kind, const struct ben
               unsigned n);
 
 /* A bench without a test around it, not initialised: for programs that are no tests. arg: b->arg;
- * flags: BENCH_THREADS, BENCH_LINT, BENCH_ADVICE or 0. */
+ * flags: BENCH_THREADS, BENCH_LINT, BENCH_ADVICE, BENCH_PORTS or 0. */
 void bench_open(struct bench *b, const struct bench_kind *kind, const struct combo *combo,
                 const void *arg, unsigned flags);
 void bench_close(struct bench *b, const struct bench_kind *kind);

@@ -277,10 +277,17 @@ static const struct pci_layout layout = {
 
 struct machine *machine_new(bool threads)
 {
+    return machine_new_with(threads, false);
+}
+
+struct machine *machine_new_with(bool threads, bool port_bells)
+{
+    struct pci_layout windows = layout;
     const unsigned fds = count_fds(), tasks = count_threads();
     struct machine *m = (struct machine *)calloc(1, sizeof(*m));
     struct err err;
 
+    windows.port_bells = port_bells;
     assert_non_null(m);
     m->fds = fds;
     m->tasks = tasks;
@@ -293,7 +300,7 @@ struct machine *machine_new(bool threads)
         m->bell[i].bell.fd = -1;
     m->bus = bus_new(&(struct bus_bell_ops){bell_assign, bell_deassign, m});
     assert_non_null(m->bus);
-    m->root = pci_root_new(m->bus, m->irqs, &layout);
+    m->root = pci_root_new(m->bus, m->irqs, &windows);
     assert_non_null(m->root);
     m->host = pcihost_new(m->root, m->bus, machine_loop(m, "host"), ECAM_BASE, true, &err);
     assert_non_null(m->host);

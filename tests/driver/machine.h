@@ -85,6 +85,8 @@ struct machine {
 /* threads: loops run as threads once machine_start() was called. Else they are turned while the
  * test waits. */
 struct machine *machine_new(bool threads);
+/* port_bells: as in vmm/bus/pci.h. */
+struct machine *machine_new_with(bool threads, bool port_bells);
 
 /* A loop for a device, before machine_start(). */
 struct loop *machine_loop(struct machine *m, const char *name);

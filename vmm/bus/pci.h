@@ -122,6 +122,7 @@ struct pci_layout {
     uint64_t mem64_base, mem64_size;
     uint64_t io_base, io_size;
     uint32_t intx_gsi[4]; /* slot s, pin p (0..3) arrives at intx_gsi[(s + p) % 4] */
+    bool port_bells;      /* doorbells are better in ports than in memory */
 };
 
 struct pci_root;
