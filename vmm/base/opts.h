@@ -50,13 +50,13 @@ int opts_parse_lists(const struct opt *table, void *conf, const struct opt *shar
  * that comma, or NULL. -E2BIG if it does not fit. */
 int opts_first(const char *text, char *out, size_t size, const char **rest);
 
-/* Help text, wrapped at 80 columns; the same as rows of a manual page. */
 /* Does it need a value? */
 static inline bool opt_needs_value(const struct opt *o)
 {
     return o->arg && o->arg[0] != '[';
 }
 
+/* Help text, wrapped at 80 columns; the same as rows of a manual page. */
 void opts_help(const struct opt *table, FILE *to);
 void opts_man(const struct opt *table, FILE *to);
 
