@@ -17,6 +17,7 @@ endif
 PKG_CONFIG ?= pkg-config
 SLIRP   ?= $(shell $(PKG_CONFIG) --exists slirp 2>/dev/null && echo 1 || echo 0)
 SDL     ?= $(shell $(PKG_CONFIG) --exists sdl2 2>/dev/null && echo 1 || echo 0)
+PNG     ?= $(shell $(PKG_CONFIG) --exists libpng 2>/dev/null && echo 1 || echo 0)
 V       ?= 0
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -70,6 +71,9 @@ endif
 ifneq ($(SLIRP),0)
 PKGS    += slirp
 endif
+ifneq ($(PNG),0)
+PKGS    += libpng
+endif
 
 PKG_MISSING := $(shell for p in $(PKGS); do $(PKG_CONFIG) --exists $$p 2>/dev/null || echo $$p; done)
 LDLIBS  := $(if $(PKG_MISSING),,$(shell $(PKG_CONFIG) --libs $(PKGS))) $(LDLIBS_ARCH) -lm
@@ -99,6 +103,11 @@ SRC := $(filter-out devices/backend/display-sdl.c devices/backend/display-sdl-in
 else
 SRC := $(filter-out devices/backend/display-sdl-none.c,$(SRC))
 endif
+ifeq ($(PNG),0)
+SRC := $(filter-out devices/backend/picture.c,$(SRC))
+else
+SRC := $(filter-out devices/backend/picture-none.c,$(SRC))
+endif
 LIB_SRC := $(filter-out vmm/main.c,$(SRC))
 OBJ     := $(SRC:%.c=$(B)/obj/%.o)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
@@ -110,6 +119,9 @@ TEST_SRC := $(filter-out tests/unit/test-net-slirp.c,$(TEST_SRC))
 endif
 ifeq ($(SDL),0)
 TEST_SRC := $(filter-out tests/unit/test-display-sdl.c,$(TEST_SRC))
+endif
+ifeq ($(PNG),0)
+TEST_SRC := $(filter-out tests/unit/test-display-png.c,$(TEST_SRC))
 endif
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 TESTS   := $(TEST_SRC:tests/%.c=$(B)/tests/%)
@@ -135,7 +147,9 @@ all: $(B)/vmm $(if $(filter $(ARCH),$(HOST)),$(B)/vmm.1)
 ifeq ($(SLIRP),0)
 	@echo 'make: without libslirp (packages libslirp-dev, libglib2.0-dev): --net user says so, and none is the default' >&2
 endif
-
+ifeq ($(PNG),0)
+	@echo 'make: without libpng (package libpng-dev): --display png and screendump say so' >&2
+endif
 ifeq ($(SDL),0)
 	@echo 'make: without SDL (package libsdl2-dev): --display sdl says so' >&2
 endif
@@ -155,7 +169,7 @@ help:
 	@echo 'make conformance  the clauses of virtio and the tests that show them; $(B)/conformance.html'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
-	@echo 'variables       ARCH=x86|arm64  CROSS_COMPILE=aarch64-linux-gnu-  CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  SDL=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
+	@echo 'variables       ARCH=x86|arm64  CROSS_COMPILE=aarch64-linux-gnu-  CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  SDL=0|1  PNG=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
 
 # ---- compiling; a change of flags rebuilds ----
 $(B)/flags: FORCE

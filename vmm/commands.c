@@ -14,6 +14,7 @@
 #include "vmm/base/bits.h"
 #include "vmm/machine.h"
 #include "vmm/query-virtio.h"
+#include "vmm/screendump.h"
 #include "vmm/typing.h"
 
 static struct machine *machine_of(const struct control_call *call)
@@ -253,6 +254,11 @@ static json_t *type_text(struct control_call *call)
                                                                                : json_object();
 }
 
+static json_t *screendump(struct control_call *call)
+{
+    return screendump_take(call, machine_parts(machine_of(call)));
+}
+
 const struct control_command machine_commands[] = {
     {"query-status", CONTROL_NO_ARGS, query_status},
     {"query-name", CONTROL_NO_ARGS, query_name},
@@ -270,5 +276,9 @@ const struct control_command machine_commands[] = {
     {"query-balloon", CONTROL_NO_ARGS, query_balloon},
     {"send-key", {{"keys", JSON_STRING, true}}, send_key},
     {"type", {{"text", JSON_STRING, true}}, type_text},
+    {"screendump", {{"screen", JSON_INTEGER, false}}, screendump},
+    {"screendump-read",
+     {{"id", JSON_INTEGER, true}, {"offset", JSON_INTEGER, true}},
+     screendump_read},
     {NULL, CONTROL_NO_ARGS, NULL},
 };

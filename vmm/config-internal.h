@@ -35,6 +35,7 @@ int config_port(void *conf, const char *value, struct err *err);
 int config_rng(void *conf, const char *value, struct err *err);
 int config_balloon(void *conf, const char *value, struct err *err);
 int config_input(void *conf, const char *value, struct err *err);
+int config_display(void *conf, const char *value, struct err *err);
 int config_console(void *conf, const char *value, struct err *err);
 
 /* What the options of networks say together; adds the default one. 0 or -errno with err filled. */

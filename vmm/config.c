@@ -12,6 +12,8 @@
 #include "vmm/base/bits.h"
 #include "vmm/withhold.h"
 
+enum { DISPLAY_WIDTH = 1280, DISPLAY_HEIGHT = 800 };
+
 #define MEM_DEFAULT (512 * MIB)
 #define MEM_MIN     (64 * MIB)
 #define RNG_RATE    (16 * MIB) /* more than guests need, and no burden on the host */
@@ -201,6 +203,11 @@ const struct opt config_run_opts[] = {
      "may "
      "be repeated",
      config_input, true},
+    {"--display", "none|memory|png:DIR[,size=WxH][,scanouts=N][,interface=WORD]",
+     "the guest's screens, on a virtio GPU, and who looks at them; none (the default): there are "
+     "no screens; memory: nobody, but 'vmm ctl NAME screendump' shows them; png: each change "
+     "becomes a picture in the folder DIR, at most four a second",
+     config_display, false},
     {"--kernel", "FILE",
      "boot this kernel (bzImage, or ELF with a PVH entry) instead of the disk's", opt_kernel,
      false},
@@ -260,10 +267,11 @@ const struct config_group config_groups[] = {
     {"--port", "in any order", config_port_opts},
     {"--rng", "in any order", config_rng_opts},
     {"--balloon", "behind on", config_balloon_opts},
+    {"--display", "behind the first", config_display_opts},
     {"--trace", "behind the file", config_trace_opts},
     {"--lint", "in any order", config_lint_opts},
     {"--fault", "behind KIND", config_fault_opts},
-    {"--disk, --net, --console virtio, --port, --rng, --balloon, --input",
+    {"--disk, --net, --console virtio, --port, --rng, --balloon, --input, --display",
      "anywhere behind the first", config_virtio_opts},
     {NULL, NULL, NULL},
 };
@@ -289,8 +297,12 @@ int config_parse(struct config *config, int argc, char *const *argv, struct err 
 {
     int ret;
 
-    *config =
-        (struct config){.mem = MEM_DEFAULT, .cpus = 1, .log = LOG_WARN, .rng = {.rate = RNG_RATE}};
+    *config = (struct config){
+        .mem = MEM_DEFAULT,
+        .cpus = 1,
+        .log = LOG_WARN,
+        .rng = {.rate = RNG_RATE},
+        .display = {.width = DISPLAY_WIDTH, .height = DISPLAY_HEIGHT, .screens = 1}};
     ret = opts_parse(config_run_opts, argc, argv, config, NULL, err);
     return ret < 0 ? ret : config_check(config, err);
 }
@@ -307,6 +319,7 @@ void config_free(struct config *config)
     free(config->port);
     free(config->console_to.path);
     free(config->rng.source);
+    free(config->display.dir);
     free(config->trace);
     config->disk = NULL;
     config->n_disks = 0;

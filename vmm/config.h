@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "devices/backend/display.h"
 #include "devices/backend/net-slirp.h"
 #include "devices/input.h"
 #include "virtio/fault.h"
@@ -71,6 +72,17 @@ struct config_input {
     struct config_virtio virtio;
 };
 
+/* Who looks at the guest's screens. NONE: there are no screens; MEMORY: nobody. */
+enum config_display_kind { CONFIG_DISPLAY_NONE, CONFIG_DISPLAY_MEMORY, CONFIG_DISPLAY_PNG };
+
+struct config_display {
+    enum config_display_kind kind;
+    char *dir;              /* png */
+    uint32_t width, height; /* pixels */
+    unsigned screens;
+    struct config_virtio virtio;
+};
+
 enum config_cache { CACHE_WRITEBACK, CACHE_DIRECT, CACHE_UNSAFE };
 
 struct config_disk {
@@ -115,6 +127,7 @@ struct config {
     struct config_balloon balloon;
     struct config_input input[CONFIG_INPUTS_MAX];
     unsigned n_inputs;
+    struct config_display display;
     struct config_net *net;
     unsigned n_nets;
     bool no_net;                          /* the user said so */
@@ -150,6 +163,8 @@ extern const struct opt config_port_opts[];
 extern const struct opt config_rng_opts[];
 /* Words of --balloon behind the first; conf is a struct config. */
 extern const struct opt config_balloon_opts[];
+/* Words of --display behind the first; conf is a struct config. */
+extern const struct opt config_display_opts[];
 /* Words of --console behind the first; conf is a struct config. */
 extern const struct opt config_console_opts[];
 

@@ -18,6 +18,7 @@
 #include "vmm/base/opts.h"
 #include "vmm/control-client.h"
 #include "vmm/control-path.h"
+#include "vmm/screendump.h"
 
 enum {
     ASK_SECONDS = 30,
@@ -146,6 +147,19 @@ static int fill_text(char *const *word, unsigned n, json_t *args, struct err *er
     return 0;
 }
 
+static int fill_screendump(char *const *word, unsigned n, json_t *args, struct err *err)
+{
+    uint64_t screen = 0;
+    const int ret = n > 1 ? opts_number(word[1], 0, DISPLAY_SCREENS - 1, &screen, err) : 0;
+
+    if (ret < 0)
+        return ret;
+    json_object_set_new(args, "screen", json_integer((json_int_t)screen));
+    if (json_object_set_new(args, "file", json_string(word[0])) < 0)
+        return err_set(err, EINVAL, "'%s' is no name of a file", word[0]);
+    return 0;
+}
+
 /* ---- commands ---- */
 
 struct ctl_command {
@@ -179,6 +193,9 @@ static const struct ctl_command commands[] = {
      NULL, 1, 1, fill_keys, NULL},
     {"type", "TEXT", "type a text on the guest's keyboard, which has the US layout", "type", NULL,
      1, 1, fill_text, NULL},
+    {"screendump", "FILE [SCREEN]",
+     "write what a screen shows, the first one (0) unless told, as a PNG file", NULL,
+     screendump_ask, 1, 2, fill_screendump, NULL},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 

@@ -9,7 +9,7 @@
 #include "vmm/base/usock.h"
 #include "vmm/helper.h"
 
-enum helper_op { HELPER_BOOT, HELPER_REMOVE, HELPER_CONNECT, HELPER_RESOLV };
+enum helper_op { HELPER_BOOT, HELPER_REMOVE, HELPER_CONNECT, HELPER_RESOLV, HELPER_PICTURE };
 
 enum { HELPER_FDS = 2, HELPER_TEXTS = 4, HELPER_TEXT_MAX = 96 * 1024 };
 

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices/backend/display-png.h"
 #include "vmm/base/bits.h"
 #include "vmm/helper-internal.h"
 
@@ -99,6 +100,16 @@ static void connect_do(const struct server *s, int sock, const struct helper_ask
     answer_number(sock, fd < 0 ? fd : 0, fd);
 }
 
+static void picture_do(const struct server *s, int sock, const struct helper_ask *ask)
+{
+    const struct config_display *c = &s->config->display;
+    int fd = -EPERM;
+
+    if (c->kind == CONFIG_DISPLAY_PNG && display_png_is_name(ask->path))
+        fd = display_png_create(c->dir, ask->path);
+    answer_number(sock, fd < 0 ? fd : 0, fd);
+}
+
 /* Without servers that name an interface: to find its number libslirp would need a socket. */
 static int resolv_copy(void)
 {
@@ -125,10 +136,8 @@ static void resolv_do(const struct server *s, int sock, const struct helper_ask 
 }
 
 static void (*const todo[])(const struct server *s, int sock, const struct helper_ask *ask) = {
-    [HELPER_BOOT] = boot_do,
-    [HELPER_REMOVE] = remove_do,
-    [HELPER_CONNECT] = connect_do,
-    [HELPER_RESOLV] = resolv_do,
+    [HELPER_BOOT] = boot_do,     [HELPER_REMOVE] = remove_do,   [HELPER_CONNECT] = connect_do,
+    [HELPER_RESOLV] = resolv_do, [HELPER_PICTURE] = picture_do,
 };
 
 /* false: nobody is there any more. */

@@ -23,6 +23,9 @@ struct helper *helper_start(const struct config *config, const char *control, st
 /* As bootfiles_open(). Main thread. */
 int helper_bootfiles(struct helper *helper, struct bootfiles *files, struct err *err);
 
+/* As display_png_create(), for the folder of --display. On the back end's thread. */
+int helper_picture(const char *dir, const char *name);
+
 /* It ends. NULL is fine. Main thread, no other runs. */
 void helper_free(struct helper *helper);
 

@@ -126,6 +126,7 @@ static int devices_make(struct machine *m, struct err *err)
         .guest_order_ctx = m,
         .balloon_changed = machine_balloon_changed,
         .balloon_ctx = m,
+        .picture_create = m->helper ? helper_picture : NULL,
     };
     return parts_make(&m->parts, err);
 }

@@ -29,6 +29,10 @@ int parts_make_console(struct parts *parts, struct err *err);
 /* Keyboards and pointers. 0 or -errno with err filled. */
 int parts_make_inputs(struct parts *parts, struct err *err);
 void parts_free_inputs(struct parts *parts);
+/* The screens and what draws them, if they are wanted. 0 or -errno with err filled. */
+int parts_make_display(struct parts *parts, struct err *err);
+/* No device draws any more. */
+void parts_free_display(struct parts *parts);
 
 /* Let them misbehave as the user wants it. 0 or -errno with err filled. */
 int parts_fault(struct parts *parts, struct err *err);

@@ -174,8 +174,8 @@ static int balloon_make(struct parts *parts, struct err *err)
 
 /* In the order of their places on the bus. */
 static int (*const makers[])(struct parts *parts, struct err *err) = {
-    disks_make,      parts_make_ports, parts_make_console, rng_make,
-    parts_make_nets, balloon_make,     parts_make_inputs,  NULL,
+    disks_make,   parts_make_ports,  parts_make_console, rng_make, parts_make_nets,
+    balloon_make, parts_make_inputs, parts_make_display, NULL,
 };
 
 /* ---- the list ---- */
@@ -244,6 +244,7 @@ void parts_free(struct parts *parts)
         free(part);
     }
     parts->n = 0;
+    parts_free_display(parts);
     parts_free_inputs(parts);
     parts_free_streams(parts);
 }

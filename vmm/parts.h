@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "devices/backend/chr.h"
+#include "devices/backend/display-png.h"
 #include "devices/backend/evq.h"
 #include "devices/backend/net.h"
 #include "virtio/interfaces.h"
@@ -34,6 +35,7 @@ struct parts_env {
     void *guest_order_ctx;
     void (*balloon_changed)(void *ctx); /* on a device's or vCPU's thread */
     void *balloon_ctx;
+    display_png_create_fn *picture_create; /* NULL: files are within reach */
     /* Networks instead of those that the configuration names; NULL: none. As net_slirp_open(). */
     struct net *(*net_open)(void *ctx, unsigned index, const char *name, struct loop *loop,
                             struct err *err);
@@ -53,6 +55,7 @@ struct parts {
     struct chr *stream[CONFIG_PORTS_MAX]; /* of ports */
     unsigned n_streams;
     struct evq *input[CONFIG_INPUTS_MAX]; /* as configured; NULL: not made */
+    struct display *display;              /* NULL: there are no screens */
 };
 
 /* Make every device and give PCI its addresses. 0 or -errno with err filled; parts_free() is due
