@@ -14,10 +14,10 @@ enum { THREAD_NAME = 16 }; /* bytes, the last one zero */
 
 enum thread_kind {
     THREAD_MAIN,
-    THREAD_VCPU, /* runs the guest, and devices' register accesses */
-    THREAD_IO,   /* event loops */
-    THREAD_USER, /* the event loop of a user-mode network */
-    THREAD_FILE, /* reads or writes files, for others to go on meanwhile */
+    THREAD_VCPU,   /* runs the guest, and devices' register accesses */
+    THREAD_IO,     /* event loops */
+    THREAD_USER,   /* the event loop of a user-mode network */
+    THREAD_FILE,   /* reads or writes files, for others to go on meanwhile */
     THREAD_WINDOW, /* shows windows, by libraries that talk to the host's desktop */
     THREAD_KINDS
 };
