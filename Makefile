@@ -150,9 +150,6 @@ endif
 ifeq ($(PNG),0)
 	@echo 'make: without libpng (package libpng-dev): --display png and screendump say so' >&2
 endif
-ifeq ($(SDL),0)
-	@echo 'make: without SDL (package libsdl2-dev): --display sdl says so' >&2
-endif
 
 help:
 	@echo 'make            build $(B)/vmm'
