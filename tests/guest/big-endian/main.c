@@ -56,7 +56,8 @@ void guest_main(const void *fdt)
     unsigned disks = 0, seen = 0, n;
 
     print_to(uart ? fdt_cell2(fdt_prop(fdt, uart, "reg"), 0) : 0);
-    memory_map(fdt);
+    if (!fdt_node(fdt, "bootargs", "nommu")) /* a processor without one, or with a poor one */
+        memory_map(fdt);
     order_show();
     n = pci_find(fdt, func, FUNCS);
     for (unsigned i = 0; i < n; i++)
