@@ -122,8 +122,8 @@ static void uart_write(uc_engine *uc, uint64_t off, unsigned len, uint64_t v, vo
     (void)uc;
     (void)len;
     (void)ctx;
-    if (off == UART_DATA)
-        putchar((int)(v & 0xff));
+    if (off == UART_DATA && putchar((int)(v & 0xff)) == EOF)
+        exit(1); /* nobody reads on */
 }
 
 static void windows_map(struct emulator *e)
