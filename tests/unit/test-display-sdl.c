@@ -294,7 +294,9 @@ static void test_dummy(void **state)
     assert_int_equal(display_set(d, 0, WIDTH, HEIGHT), 0);
     display_draw(d, 0, (struct display_rect){0, 0, WIDTH, HEIGHT}, fill, NULL);
     w = display_ctx(d);
-    usleep(300000);
+    for (unsigned i = 0; i < 1000 && __atomic_load_n(&w->window[0].all, __ATOMIC_ACQUIRE); i++)
+        usleep(10000); /* until it was drawn for the first time */
+    usleep(100000);
     pixel = (const uint32_t *)w->window[0].picture;
     assert_non_null(pixel);
     assert_int_equal(pixel[0], 0);
