@@ -59,10 +59,7 @@ static int elf_put(const struct load_job *job, uint64_t ram, uint64_t end, struc
 }
 
 /* Files that people hand us by mistake; the first row that fits tells them. */
-static const struct {
-    uint16_t at, n;
-    const char *magic, *what;
-} mistaken[] = {
+static const struct load_mistake mistaken[] = {
     {0x202, 4, "HdrS", "an x86 kernel; this machine is arm64"},
     {0, 4, "\x28\xb5\x2f\xfd", "zstd-compressed; unpack it first"},
     {0, 6, "\3757zXZ", "xz-compressed; unpack it first"},
@@ -70,22 +67,13 @@ static const struct {
     {0, 6, "070701", "an initramfs archive, not a kernel"},
 };
 
-static const char *mistake_name(const struct load_file *file)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(mistaken); i++)
-        if (range_ok(mistaken[i].at, mistaken[i].n, file->size) &&
-            memcmp(file->data + mistaken[i].at, mistaken[i].magic, mistaken[i].n) == 0)
-            return mistaken[i].what;
-    return NULL;
-}
-
 static int format_load(const struct load_job *job, uint64_t ram, uint64_t end,
                        struct load_result *out, struct err *err)
 {
-    const char *mistake = mistake_name(job->kernel);
+    int r = load_refuse_mistaken(job->kernel, mistaken, ARRAY_SIZE(mistaken), err);
 
-    if (mistake)
-        return load_refuse(job->kernel, err, "it is %s", mistake);
+    if (r != 0)
+        return r;
     if (elf_is(job->kernel))
         return elf_put(job, ram, end, out, err);
     if (linux_arm64_is(job->kernel))

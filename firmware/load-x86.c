@@ -97,10 +97,7 @@ static int reset_vector_put(const struct load_job *job, const struct board *boar
 }
 
 /* Files that people hand us by mistake; the first row that fits tells them. */
-static const struct {
-    uint8_t at, n;
-    const char *magic, *what;
-} mistaken[] = {
+static const struct load_mistake mistaken[] = {
     {0x38, 4, "ARM\x64", "an arm64 kernel; this machine is x86-64"},
     {0, 2, "\x1f\x8b", "gzip-compressed; unpack it first"},
     {0, 4, "\x28\xb5\x2f\xfd", "zstd-compressed; unpack it first"},
@@ -108,21 +105,12 @@ static const struct {
     {0, 6, "070701", "an initramfs archive, not a kernel"},
 };
 
-static const char *mistake_name(const struct load_file *file)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(mistaken); i++)
-        if (range_ok(mistaken[i].at, mistaken[i].n, file->size) &&
-            memcmp(file->data + mistaken[i].at, mistaken[i].magic, mistaken[i].n) == 0)
-            return mistaken[i].what;
-    return NULL;
-}
-
 static int format_load(const struct load_job *job, struct load_result *out, struct err *err)
 {
-    const char *mistake = mistake_name(job->kernel);
+    int r = load_refuse_mistaken(job->kernel, mistaken, ARRAY_SIZE(mistaken), err);
 
-    if (mistake)
-        return load_refuse(job->kernel, err, "it is %s", mistake);
+    if (r != 0)
+        return r;
     if (elf_is(job->kernel))
         return elf_pvh_load(job, out, err);
     return linux_x86_load(job, out, err);

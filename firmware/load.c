@@ -25,6 +25,16 @@ int load_refuse(const struct load_file *file, struct err *err, const char *fmt, 
     return err_set(err, EINVAL, "%s: %s", file->name, why);
 }
 
+int load_refuse_mistaken(const struct load_file *file, const struct load_mistake *mistakes,
+                         size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (range_ok(mistakes[i].at, mistakes[i].n, file->size) &&
+            memcmp(file->data + mistakes[i].at, mistakes[i].magic, mistakes[i].n) == 0)
+            return load_refuse(file, err, "it is %s", mistakes[i].what);
+    return 0;
+}
+
 /* --- files --- */
 
 static const char *kind_name(mode_t mode)

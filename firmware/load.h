@@ -90,6 +90,16 @@ struct load_job {
 int load_refuse(const struct load_file *file, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What a file is that is no kernel: n bytes at an offset tell it. what: for "it is ...". */
+struct load_mistake {
+    uint16_t at, n;
+    const char *magic, *what;
+};
+
+/* Refuse a file in which one of n mistakes is seen: -EINVAL with err filled, else 0. */
+int load_refuse_mistaken(const struct load_file *file, const struct load_mistake *mistakes,
+                         size_t n, struct err *err);
+
 /* x86: write the command line to LOW_CMDLINE; limit: what the kernel takes, without NUL. */
 int load_cmdline(const struct load_job *job, uint64_t limit, struct err *err);
 

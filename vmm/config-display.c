@@ -56,11 +56,11 @@ const struct opt config_display_opts[] = {
 static int display_png(struct config_display *d, const char *dir, struct err *err)
 {
     if (!dir[0])
-        return err_set(err, EINVAL, "--display png: needs a folder, as in png:/tmp/screens");
+        return err_set(err, EINVAL, "png: needs a folder, as in png:/tmp/screens");
     d->kind = CONFIG_DISPLAY_PNG;
     free(d->dir);
     d->dir = strdup(dir);
-    return d->dir ? 0 : err_errno(err, ENOMEM, "--display");
+    return d->dir ? 0 : err_errno(err, ENOMEM, "png:");
 }
 
 static int display_kind(struct config_display *d, const char *word, struct err *err)
@@ -90,6 +90,6 @@ int config_display(void *conf, const char *value, struct err *err)
     if (ret < 0 || !rest)
         return ret;
     if (d->kind == CONFIG_DISPLAY_NONE)
-        return err_set(err, EINVAL, "--display none takes no further words");
-    return config_words(config_display_opts, conf, &d->virtio, "--display", rest, err);
+        return err_set(err, EINVAL, "none takes no further words");
+    return config_words(config_display_opts, conf, &d->virtio, word, rest, err);
 }

@@ -25,5 +25,5 @@ int config_input(void *conf, const char *value, struct err *err)
         return kind;
     input->kind = (enum input_kind)kind;
     config->n_inputs++;
-    return rest ? config_words(no_words, conf, &input->virtio, "--input", rest, err) : 0;
+    return rest ? config_words(no_words, conf, &input->virtio, word, rest, err) : 0;
 }
