@@ -148,8 +148,10 @@ json_t *attach_console(struct control_client *client, json_t *args, struct err *
     if (a.tty && tty_mode_hold(STDIN_FILENO, -1, err) < 0)
         return NULL;
     ret = control_client_ask(client, "console-attach", args, err);
-    if (ret && a.tty)
+    if (ret && a.tty) {
+        tty_mode_raw(); /* first: who reads that we are attached may type at once */
         fputs("vmm: attached to the console; Ctrl-A x leaves it, Ctrl-A h helps\r\n", stderr);
+    }
     if (ret)
         out_write(&a, client->in, client->have); /* came right behind the answer */
     while (ret && !a.left && !a.ended)
