@@ -413,7 +413,7 @@ static void test_socket_impatient(void **state)
  * both; whoever does not read holds up nobody, and loses the oldest. */
 static void test_shared(void **state)
 {
-    static char much[3 * CHR_RING];
+    static char much[3 * CHR_RING], taken[64 << 10];
     struct rig r;
     struct chr *second;
     char text[32];
@@ -447,11 +447,11 @@ static void test_shared(void **state)
     assert_int_equal(r.got_len, 6);
     assert_int_equal(take(a, text, sizeof(text)), 4);
     assert_int_equal(take(pair[1], text, sizeof(text)), 4);
-    for (size_t i = 0; i < sizeof(much); i += 1024) {
-        chr_write(r.chr, much + i, 1024);
+    for (size_t i = 0; i < sizeof(much); i += sizeof(taken)) {
+        chr_write(r.chr, much + i, sizeof(taken));
         assert_false(chr_busy(r.chr));
         assert_true(rest(&r));
-        while (take(a, text, sizeof(text)))
+        while (take(a, taken, sizeof(taken)))
             continue;
     }
     assert_true(chr_lost(second) > CHR_RING);
