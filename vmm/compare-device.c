@@ -29,12 +29,14 @@ static void identity(struct seen *s, const struct trace_rec *rec, struct figures
     figures_text(to, &at, "subsystem", "%04" PRIx64 ":%04" PRIx64, v[4], v[5]);
 }
 
-/* "modern + old", each once. The MSI-X table is no interface. */
+/* "modern + old", each once. The MSI-X table is no interface, nor are the modern doorbells
+ * in ports. */
 static void interface_add(char list[48], const char *word)
 {
     const size_t n = strlen(list);
+    const bool part = strcmp(word, "msix") == 0 || strcmp(word, "doorbells") == 0;
 
-    if (strcmp(word, "msix") != 0 && !strstr(list, word))
+    if (!part && !strstr(list, word))
         snprintf(list + n, 48 - n, "%s%s", n ? " + " : "", word);
 }
 

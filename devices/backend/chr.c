@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "vmm/base/bits.h"
 
@@ -145,12 +146,24 @@ static void timer_run(void *arg)
     flush_turn(chr);
 }
 
+/* Page by page as it fills: most rings stay empty, and a huge page would cost 2 MiB for the first
+ * byte. */
+static uint8_t *ring_new(size_t size)
+{
+    void *ring = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (ring == MAP_FAILED)
+        return NULL;
+    madvise(ring, size, MADV_NOHUGEPAGE); /* a kernel without them has none to avoid */
+    return ring;
+}
+
 int chr_init(struct chr *chr, const char *name, const struct chr_ops *ops, struct loop *loop,
              size_t ring, struct err *err)
 {
     *chr = (struct chr){.name = name, .ops = ops, .loop = loop, .size = ring ? ring : CHR_RING};
     chr->work = (struct loop_work){.fn = work_run, .arg = chr};
-    chr->ring = malloc(chr->size);
+    chr->ring = ring_new(chr->size);
     chr->timer = loop_timer_new(loop, timer_run, chr);
     if (!chr->ring || !chr->timer)
         return err_errno(err, chr->ring ? errno : ENOMEM, "cannot set up %s", name);
@@ -161,7 +174,8 @@ void chr_done(struct chr *chr)
 {
     loop_cancel(chr->loop, &chr->work);
     loop_timer_del(chr->timer);
-    free(chr->ring);
+    if (chr->ring)
+        munmap(chr->ring, chr->size);
     chr->timer = NULL;
     chr->ring = NULL;
 }

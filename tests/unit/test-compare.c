@@ -85,12 +85,13 @@ static void describe(uint16_t source)
 {
     const uint64_t device[] = {2, 8, 1, UINT64_C(1) << 32 | 1 << 29 | 1 << 6, 0};
     const uint64_t identity[] = {0x1af4, 0x1042, 1, 0x010000, 0x1af4, 0x1100};
-    const uint64_t place[] = {4, 16384, 0x80000000}, bar = 4, io = 0;
+    const uint64_t place[] = {4, 16384, 0x80000000}, bar = 4, bells = 2, io = 0;
     const uint64_t version = 32, event = 29, blk_size = 6;
 
     trace_define(TRACE_DEVICE, source, device, ARRAY_SIZE(device), "", 0);
     trace_define(TRACE_BAR, source, &bar, 1, "modern", 6);
     trace_define(TRACE_BAR, source, &io, 1, "old", 3);
+    trace_define(TRACE_BAR, source, &bells, 1, "doorbells", 9);
     trace_define(TRACE_IDENTITY, source, identity, ARRAY_SIZE(identity), "blk", 3);
     trace_define(TRACE_BAR_PLACE, source, place, ARRAY_SIZE(place), "mem64", 5);
     trace_define(TRACE_FEATURE, source, &blk_size, 1, "blk_size", 8);
