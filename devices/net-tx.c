@@ -83,26 +83,27 @@ static bool tx_run(struct net_pair *p, unsigned *done)
     return true;
 }
 
+/*
+ * A driver that has just sent is often about to send more. Doorbells, each of which stops a vCPU,
+ * are asked for again only when a later turn, after those who wait for the processor have had it,
+ * finds nothing new.
+ */
 void net_tx_turn(struct net_pair *p)
 {
     struct vq *vq = net_tx_queue(p);
     unsigned done = 0;
-    bool more = true, open = true;
+    bool open;
 
     if (!vdev_runs(p->nd->dev) || p->index >= p->nd->active || p->nd->vhost_on) /* Q22 */
         return;
-    while (more && open && done < VQ_TURN) {
-        const unsigned before = done;
-
-        vq_kicks(vq, false);
-        open = tx_run(p, &done);
-        net_coal_publish(&p->tx_coal, done - before);
-        if (open && done < VQ_TURN)
-            more = vq_kicks(vq, true);
-        if (done == before)
-            break; /* no other doorbell will come: a later turn looks */
-    }
-    if (open && more)
+    vq_kicks(vq, false);
+    open = tx_run(p, &done);
+    net_coal_publish(&p->tx_coal, done);
+    if (!open || (!done && !vq_kicks(vq, true)))
+        return;
+    if (done < VQ_TURN)
+        loop_post_later(vq->dev->loop, &vq->again);
+    else
         loop_post(vq->dev->loop, &vq->again);
 }
 

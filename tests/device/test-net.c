@@ -242,6 +242,29 @@ static void test_doorbells(struct bench *b)
     assert_true(tx->ops->publish(tx)); /* it waits again */
 }
 
+/* After a frame it looks once more before it asks for doorbells: what came by then needs none. */
+static void test_second_look(struct bench *b)
+{
+    struct chain c = {0};
+    struct dq *tx = &b->d.q[TXQ];
+
+    machine_settle(b->m);
+    chain_out(&c, drv_alloc(&b->d, 100, 64), 100);
+    memset(drv_mem(&b->d, c.buf[0].addr, 100), 0, 100);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(dq_add(tx, &c, NULL) >= 0);
+        assert_int_equal(tx->ops->publish(tx), i == 0);
+        if (i == 0)
+            b->d.ops->kick(&b->d, TXQ);
+        while (frames_out(b) <= i)
+            assert_true(loop_turn(b->loop, 0) > 0);
+    }
+    machine_settle(b->m);
+    assert_int_equal(frames_out(b), 3);
+    assert_true(dq_add(tx, &c, NULL) >= 0);
+    assert_true(tx->ops->publish(tx)); /* it waits again */
+}
+
 /* What is asked of the other side stands in the header, in the order of the path. */
 static void test_offload_tx(struct bench *b)
 {
@@ -450,6 +473,7 @@ static const struct bench_test tests[] = {
     {"rx-many", test_rx_many, 0, NULL},
     {"rx-batch", test_rx_batch, BENCH_TURNS, NULL},
     {"doorbells", test_doorbells, BENCH_TURNS, NULL},
+    {"a second look", test_second_look, BENCH_TURNS, NULL},
     {"offload-tx", test_offload_tx, 0, NULL},
     {"offload-rx", test_offload_rx, 0, NULL},
     {"offload-less", test_offload_less, 0, NULL},

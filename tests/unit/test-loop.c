@@ -245,6 +245,44 @@ static unsigned count_now(struct count *c)
     return n;
 }
 
+static void on_work_later(void *arg)
+{
+    struct count *c = (struct count *)arg;
+
+    c->n++;
+    if (c->again)
+        loop_post_later(c->loop, c->again);
+}
+
+/* Work for later runs in the next turn, not in this one, without a sleep; and can be cancelled. */
+static void work_for_later(void **state)
+{
+    struct loop *loop = loop_make();
+    struct count c = {.loop = loop}, d = {.loop = loop};
+    struct loop_work w = {.fn = on_work_later, .arg = &c}, v = {.fn = on_work, .arg = &d};
+
+    (void)state;
+    c.again = &v;
+    loop_post(loop, &w);
+    assert_int_equal(loop_turn(loop, 5000), 1);
+    assert_true(c.n == 1 && d.n == 0);
+    loop_post(loop, &v); /* it is posted already */
+    assert_int_equal(loop_turn(loop, 5000), 1);
+    assert_true(c.n == 1 && d.n == 1);
+    assert_int_equal(loop_turn(loop, 0), 0);
+    c.again = &w;
+    loop_post(loop, &w);
+    for (unsigned i = 2; i <= 20; i++)
+        assert_int_equal(loop_turn(loop, 5000), 1);
+    assert_int_equal(c.n, 20);
+    loop_cancel(loop, &w);
+    assert_int_equal(loop_turn(loop, 0), 0);
+    loop_post(loop, &w);
+    assert_int_equal(loop_turn(loop, 0), 1);
+    loop_cancel(loop, &w);
+    loop_free(loop);
+}
+
 static void count_wait(struct count *c, unsigned n)
 {
     for (unsigned i = 0; count_now(c) < n; i++) {
@@ -455,6 +493,7 @@ int main(void)
         cmocka_unit_test(many_posters),
         cmocka_unit_test(wait_and_wake),
         cmocka_unit_test(add_and_delete_live),
+        cmocka_unit_test(work_for_later),
         cmocka_unit_test(hooks),
     };
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -50,7 +51,9 @@ struct loop {
     struct loop_work *work_head, *work_tail;
     struct loop_fd *live, *dead;
     struct loop_hook *hook;
-    bool again; /* work was posted within the turn: the next one does not wait */
+    struct loop_work *later; /* for the next turn, which lets others go first; under both locks */
+    bool again;              /* work was posted within the turn: the next one does not wait */
+    bool give_way;           /* ... but for those who wait for the processor */
     uint64_t waits;
     struct thread thread;
     bool running;
@@ -236,22 +239,41 @@ void loop_post(struct loop *loop, struct loop_work *work)
         loop_kick(loop);
 }
 
+void loop_post_later(struct loop *loop, struct loop_work *work)
+{
+    pthread_mutex_lock(&loop->post_lock);
+    if (!work->queued) {
+        work->queued = true;
+        work->next = loop->later;
+        loop->later = work;
+    }
+    pthread_mutex_unlock(&loop->post_lock);
+}
+
+/* The place in the list at *at that names work, or NULL. */
+static struct loop_work **work_find(struct loop_work **at, const struct loop_work *work)
+{
+    while (*at && *at != work)
+        at = &(*at)->next;
+    return *at ? at : NULL;
+}
+
 void loop_cancel(struct loop *loop, struct loop_work *work)
 {
-    struct loop_work *prev = NULL;
+    struct loop_work **at;
 
     pthread_mutex_lock(&loop->post_lock);
-    for (struct loop_work *w = loop->work_head; w; prev = w, w = w->next) {
-        if (w != work)
-            continue;
-        if (prev)
-            prev->next = w->next;
-        else
-            loop->work_head = w->next;
-        if (loop->work_tail == w)
-            loop->work_tail = prev;
-        w->queued = false;
-        break;
+    at = work_find(&loop->work_head, work);
+    if (!at)
+        at = work_find(&loop->later, work);
+    if (at) {
+        *at = work->next;
+        work->queued = false;
+    }
+    if (loop->work_tail == work) {
+        loop->work_tail = loop->work_head;
+        while (loop->work_tail && loop->work_tail->next)
+            loop->work_tail = loop->work_tail->next;
     }
     pthread_mutex_unlock(&loop->post_lock);
 }
@@ -316,6 +338,20 @@ static int work_run(struct loop *loop)
     return n;
 }
 
+static void later_post(struct loop *loop)
+{
+    struct loop_work *work = loop->later;
+
+    loop->later = NULL;
+    while (work) {
+        struct loop_work *next = work->next;
+
+        work->queued = false;
+        loop_post(loop, work);
+        work = next;
+    }
+}
+
 static void dead_free(struct loop *loop)
 {
     while (loop->dead) {
@@ -336,15 +372,25 @@ static bool work_left(struct loop *loop)
     return left;
 }
 
+/* Not those of Internet sockets: their list of system calls is long enough. #syscalls:io
+ * sched_yield */
+static void give_way(const struct loop *loop)
+{
+    if (loop->give_way && loop->thread.kind == THREAD_IO)
+        sched_yield();
+}
+
 /* #syscalls:io,user epoll_wait epoll_pwait */
 int loop_turn(struct loop *loop, int timeout_ms)
 {
     struct epoll_event ev[LOOP_EVENTS];
-    int ready = epoll_wait(loop->epoll, ev, LOOP_EVENTS, loop->again ? 0 : timeout_ms);
-    int ran = 0;
+    int ready, ran = 0;
 
+    give_way(loop);
+    ready = epoll_wait(loop->epoll, ev, LOOP_EVENTS, loop->again ? 0 : timeout_ms);
     loop_lock(loop);
     turning = loop;
+    later_post(loop);
     loop->waits++;
     for (int i = 0; i < ready; i++) {
         struct loop_fd *src = (struct loop_fd *)ev[i].data.ptr;
@@ -357,7 +403,8 @@ int loop_turn(struct loop *loop, int timeout_ms)
     ran += work_run(loop);
     for (struct loop_hook *hook = loop->hook; hook; hook = hook->next)
         hook->fn(hook->arg);
-    loop->again = work_left(loop);
+    loop->give_way = loop->later;
+    loop->again = loop->give_way || work_left(loop);
     dead_free(loop);
     turning = NULL;
     loop_unlock(loop);

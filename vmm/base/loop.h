@@ -74,6 +74,12 @@ void loop_post(struct loop *loop, struct loop_work *work);
 void loop_cancel(struct loop *loop, struct loop_work *work);
 
 /*
+ * In a turn: work is to be run in the next one, and threads that wait for this processor have it
+ * first: for who hopes for more to do by then. Costs a system call. Cancel as above.
+ */
+void loop_post_later(struct loop *loop, struct loop_work *work);
+
+/*
  * Something to do at the end of every turn, whatever began it: for what can be looked at without a
  * system call, or is done once for many callbacks. fn may post work, which does not wait then, but
  * not add or delete hooks. Embedded in its owner; lock held, or the loop has no thread yet.
