@@ -3,6 +3,7 @@
 import subprocess
 
 MEM_MIB = 256
+TRACE_DIR = "/dev/shm"
 APPEND = "console=ttyS0 quiet panic=-1"
 
 
@@ -11,12 +12,13 @@ class Contender:
         self.name, self.what, self.command, self.ours = name, what, command, ours
 
 
-def vmm(program, interface, words):
+def vmm(program, interface, words, extra=()):
     def command(job):
         return [program, "run", "--kernel", job.kernel, "--initrd", job.initramfs, "--no-reboot",
                 "--mem", f"{MEM_MIB}M", "--cpus", "1", "--append", f"{APPEND} {job.append}",
                 "--disk", f"{job.disk},interface={interface}{words}", "--net",
-                f"tap,ifname={job.tap},vhost=off,interface={interface}" if job.tap else "none"]
+                f"tap,ifname={job.tap},vhost=off,interface={interface}" if job.tap else "none",
+                *extra]
     return command
 
 
@@ -56,6 +58,8 @@ def all_of_them(program):
                   vmm(program, "modern", direct), True),
         Contender("vmm-legacy", f"legacy{direct.replace(',', ', ')}",
                   vmm(program, "legacy", direct), True),
+        Contender("vmm-trace", "as vmm, with --trace to a file in memory",
+                  vmm(program, "modern", direct, ("--trace", f"{TRACE_DIR}/vmm.trace")), True),
         Contender("qemu-pc", "pc, legacy device, iothread",
                   qemu("pc,usb=off,vmport=off", LEGACY, True), False),
         Contender("qemu-microvm", "microvm with PCIe, modern, iothread",

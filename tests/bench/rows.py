@@ -108,6 +108,16 @@ def lines_of(contenders, runs):
     return [line for line in (Line(row, contenders, runs) for row in ROWS) if line.there()]
 
 
+def trace_cost(lines):
+    """What --trace costs random reads at depth 16, by medians: a sentence, or None."""
+    for line in lines:
+        if line.row.key == "rr16" and {"vmm", "vmm-trace"} <= line.cell.keys():
+            off, on = line.cell["vmm"].median, line.cell["vmm-trace"].median
+            return (f"--trace: {on:.0f} random reads a second at depth 16 instead of {off:.0f}, "
+                    f"{100 * (off / on - 1):+.1f} % of time") if off and on else None
+    return None
+
+
 def table(lines, contenders):
     """Text: rows against contenders, the best QEMU marked, and vmm's ratio to it."""
     head = ["", *[c.name for c in contenders], "vmm / best QEMU", "target", ""]
