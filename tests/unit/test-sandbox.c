@@ -31,6 +31,7 @@
 
 #include "devices/backend/net-slirp.h"
 #include "vmm/base/bits.h"
+#include "vmm/base/loop.h"
 #include "vmm/sandbox-internal.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -438,6 +439,49 @@ static void rootless(int uid)
     expect(!uid || (geteuid() == (uid_t)uid && getegid() == (gid_t)uid), "the same user there");
 }
 
+static struct loop *turned;
+
+static void turn_again(void *arg)
+{
+    loop_post_later(turned, (struct loop_work *)arg);
+}
+
+/* What event loops do, work for later turns included. */
+static void do_turns(void)
+{
+    struct loop_work work = {.fn = turn_again, .arg = &work};
+
+    loop_post(turned, &work);
+    for (unsigned i = 0; i < 4; i++)
+        expect(loop_turn(turned, 0) == 1, "a turn");
+    loop_cancel(turned, &work);
+}
+
+static void turns(int kind)
+{
+    struct err err;
+
+    turned = loop_new("turned", &err);
+    expect(turned, "a loop");
+    loop_set_kind(turned, (enum thread_kind)kind);
+    in_kind((enum thread_kind)kind, do_turns);
+}
+
+static void test_turns(void **state)
+{
+    static const enum thread_kind kinds[] = {THREAD_IO, THREAD_USER};
+
+    (void)state;
+    if (SANITIZED)
+        skip();
+    for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const int status = child(turns, (int)kinds[i]);
+
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != GOOD)
+            fail_msg("%s: status 0x%x, '%s'", thread_kind_name[kinds[i]], status, said);
+    }
+}
+
 static void limited(int arg)
 {
     struct sandbox_report r = {"", ""};
@@ -473,12 +517,12 @@ static void test_layers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_main),      cmocka_unit_test(test_vcpu),
-        cmocka_unit_test(test_io),        cmocka_unit_test(test_user),
-        cmocka_unit_test(test_file),      cmocka_unit_test(test_window),
-        cmocka_unit_test(test_usual),     cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_resolv),    cmocka_unit_test(test_layers),
-        cmocka_unit_test(test_complaint),
+        cmocka_unit_test(test_main),   cmocka_unit_test(test_vcpu),
+        cmocka_unit_test(test_io),     cmocka_unit_test(test_user),
+        cmocka_unit_test(test_file),   cmocka_unit_test(test_window),
+        cmocka_unit_test(test_usual),  cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_counts), cmocka_unit_test(test_resolv),
+        cmocka_unit_test(test_layers), cmocka_unit_test(test_complaint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

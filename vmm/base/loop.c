@@ -372,8 +372,8 @@ static bool work_left(struct loop *loop)
     return left;
 }
 
-/* Not those of Internet sockets: their list of system calls is long enough. #syscalls:io
- * sched_yield */
+/* Not loops of Internet sockets: their list of system calls is long enough.
+ * #syscalls:io sched_yield */
 static void give_way(const struct loop *loop)
 {
     if (loop->give_way && loop->thread.kind == THREAD_IO)
