@@ -235,6 +235,7 @@ static void put_gpio(struct tree *t, const struct board *b)
     flag(t, "gpio-controller");
     CELLS(t, "#gpio-cells", 2);
     flag(t, "interrupt-controller");
+    CELLS(t, "#address-cells", 0);
     CELLS(t, "#interrupt-cells", 2);
     CELLS(t, "phandle", PHANDLE_GPIO);
     end(t);

@@ -14,13 +14,8 @@
 
 #include "firmware/cmdline.h"
 #include "firmware/disk.h"
+#include "vmm/arch-words.h"
 #include "vmm/base/bits.h"
-
-#ifdef __aarch64__
-#define SERIAL_CONSOLE "console=ttyAMA0"
-#else
-#define SERIAL_CONSOLE "console=ttyS0"
-#endif
 
 /* Does text have a word that begins like this? */
 static bool has_word(const char *text, const char *start)
@@ -45,7 +40,7 @@ static const char *console_word(const struct config *config, const char *base)
 
     if (config->console == CONSOLE_VIRTIO)
         return chosen ? NULL : "console=hvc0";
-    return chosen || has_word(base, "console=") ? NULL : SERIAL_CONSOLE;
+    return chosen || has_word(base, "console=") ? NULL : "console=" ARCH_SERIAL;
 }
 
 static int cmdline_make(const struct config *config, const char *base, char *out, size_t size,
@@ -133,6 +128,26 @@ void bootfiles_close(struct bootfiles *files)
 
 /* ---- loading ---- */
 
+/* The device tree, from where the guest will read it, into a file. */
+static int tree_dump(const char *path, const struct gmem *mem, const struct load_result *loaded,
+                     struct err *err)
+{
+    const void *tree = gmem_span(mem, gpa(loaded->fdt_gpa), loaded->fdt_size);
+    FILE *file;
+    bool ok;
+
+    if (!loaded->fdt_size || !tree)
+        return err_set(err, EINVAL,
+                       "--dump-dtb: there is no device tree: ACPI describes the "
+                       "machine to its guest");
+    file = fopen(path, "we");
+    if (!file)
+        return err_errno(err, errno, "cannot make %s", path);
+    ok = fwrite(tree, loaded->fdt_size, 1, file) == 1;
+    ok = fclose(file) == 0 && ok;
+    return ok ? 0 : err_errno(err, errno, "cannot write to %s", path);
+}
+
 int bootfiles_load(const struct bootfiles *files, const struct config *config,
                    const struct board *board, const struct gmem *mem, struct load_entry *entry,
                    struct err *err)
@@ -151,6 +166,8 @@ int bootfiles_load(const struct bootfiles *files, const struct config *config,
         ret = load_file_read(files->initrd, files->initrd_fd, LOAD_INITRD_MAX, &initrd, err);
     if (ret == 0)
         ret = load_kernel(&kernel, has_initrd ? &initrd : NULL, cmdline, board, mem, &result, err);
+    if (ret == 0 && config->dump_dtb)
+        ret = tree_dump(config->dump_dtb, mem, &result, err);
     if (ret == 0) {
         *entry = result.entry;
         log_msg(LOG_INFO, "booting %s%s%s, command line: %s", files->kernel,

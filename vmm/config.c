@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/arch-words.h"
 #include "vmm/base/bits.h"
 #include "vmm/withhold.h"
 
@@ -137,6 +138,13 @@ static int opt_no_reboot(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int opt_dump_dtb(void *conf, const char *value, struct err *err)
+{
+    (void)err;
+    ((struct config *)conf)->dump_dtb = value;
+    return 0;
+}
+
 static int opt_name(void *conf, const char *value, struct err *err)
 {
     ((struct config *)conf)->name = value;
@@ -187,7 +195,8 @@ const struct opt config_run_opts[] = {
      "write every frame of the first network to a file that Wireshark and tcpdump read",
      opt_net_dump, false},
     {"--console", "serial|virtio[,to=WHERE][,interface=WORD]",
-     "the console that the guest's kernel uses: the serial port ttyS0 (default) or the virtio "
+     "the console that the guest's kernel uses: the serial port " ARCH_SERIAL
+     " (default) or the virtio "
      "console hvc0; on the terminal unless to= says something else",
      config_console, false},
     {"--port", "name=TEXT,to=WHERE[,interface=WORD]",
@@ -208,11 +217,14 @@ const struct opt config_run_opts[] = {
      "no screens; memory: nobody, but 'vmm ctl NAME screendump' shows them; png: each change "
      "becomes a picture in the folder DIR, at most four a second",
      config_display, false},
-    {"--kernel", "FILE",
-     "boot this kernel (bzImage, or ELF with a PVH entry) instead of the disk's", opt_kernel,
+    {"--kernel", "FILE", "boot this kernel (" ARCH_KERNELS ") instead of the disk's", opt_kernel,
      false},
     {"--initrd", "FILE", "initial RAM disk for --kernel", opt_initrd, false},
     {"--append", "TEXT", "add this to the kernel's command line", opt_append, false},
+    {"--dump-dtb", "FILE",
+     "write the device tree that the guest would get to FILE, and end (arm64; a machine that ACPI "
+     "describes has none)",
+     opt_dump_dtb, false},
     {"--mem", "SIZE", "RAM, from 64M; 512M is the default", opt_mem, false},
     {"--cpus", "N", "processors, from 1 (the default) to what KVM allows", opt_cpus, false},
     {"--modern-only", NULL,

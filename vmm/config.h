@@ -140,8 +140,9 @@ struct config {
     const char *virtio_off;              /* as config_virtio.off, of every device; NULL: nothing */
     bool snapshot;                       /* every disk */
     bool no_reboot;
-    const char *name;    /* NULL: none */
-    const char *control; /* where the control socket is: a path, "off", NULL: by the name */
+    const char *dump_dtb; /* NULL: run */
+    const char *name;     /* NULL: none */
+    const char *control;  /* where the control socket is: a path, "off", NULL: by the name */
     enum config_sandbox sandbox;
     enum log_level log;
     bool lint, lint_error, lint_advice;

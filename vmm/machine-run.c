@@ -319,6 +319,8 @@ enum machine_end machine_run(struct machine *m, struct err *err)
 {
     enum machine_end end;
 
+    if (m->config->dump_dtb)
+        return machine_load(m, err) < 0 ? MACHINE_FAILED : MACHINE_OFF;
     if (machine_load(m, err) < 0 || sandbox_enter(m->config, err) < 0 ||
         loop_start(m->io, err) < 0 || parts_start(&m->parts, err) < 0 ||
         vcpus_start(m->vcpus, err) < 0)

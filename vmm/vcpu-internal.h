@@ -22,6 +22,7 @@ struct vcpu {
     struct kvm_run *run;
     struct arch_state *initial;
     struct thread thread;
+    bool told_undecoded;                /* once is enough */
     bool parked, ended;                 /* under set->lock; ended: not to run before a reset */
     _Atomic uint64_t exits[VCPU_EXITS]; /* written by its thread only */
 };

@@ -255,6 +255,23 @@ static bool exit_system_event(struct vcpu *v)
     return false;
 }
 
+/* A load or store of two registers, or with write-back, to a device: hardware does not say what it
+ * was. As on a bus where nobody can answer it. */
+static bool exit_undecoded(struct vcpu *v)
+{
+    exit_count(v, VCPU_EXIT_OTHER);
+    if (!v->told_undecoded)
+        log_msg(LOG_WARN,
+                "vcpu%u: an instruction that KVM cannot decode accesses 0x%llx, which is "
+                "no RAM; the guest gets an external abort",
+                v->index, (unsigned long long)v->run->arm_nisv.fault_ipa);
+    v->told_undecoded = true;
+    if (arch_vcpu_abort(v) == 0)
+        return true;
+    vcpu_crash(v, 0);
+    return false;
+}
+
 static bool exit_interrupted(struct vcpu *v)
 {
     exit_count(v, VCPU_EXIT_INTERRUPTED);
@@ -268,6 +285,7 @@ static bool (*const exit_table[])(struct vcpu *v) = {
     [KVM_EXIT_SHUTDOWN] = exit_shutdown,
     [KVM_EXIT_SYSTEM_EVENT] = exit_system_event,
     [KVM_EXIT_INTR] = exit_interrupted,
+    [KVM_EXIT_ARM_NISV] = exit_undecoded,
 };
 
 static bool exit_dispatch(struct vcpu *v)

@@ -89,6 +89,16 @@ static int its_make(struct kvm *kvm, struct err *err)
     return got < 0 ? err_errno(err, -got, "KVM cannot set up the ITS") : 0;
 }
 
+/* Accesses that hardware does not describe come to us; else they would end KVM_RUN with an error.
+ */
+static void undecoded_ask(const struct kvm *kvm)
+{
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_ARM_NISV_TO_USER};
+
+    if (kvm_cap(kvm, KVM_CAP_ARM_NISV_TO_USER) > 0)
+        kvm_vm_ioctl(kvm, KVM_ENABLE_CAP, &cap);
+}
+
 int arch_vm_setup(struct kvm *kvm, unsigned cpus, struct err *err)
 {
     const bool v3 = kvm_device_known(kvm, KVM_DEV_TYPE_ARM_VGIC_V3);
@@ -99,6 +109,7 @@ int arch_vm_setup(struct kvm *kvm, unsigned cpus, struct err *err)
 
     if (fd < 0)
         return fd;
+    undecoded_ask(kvm);
     got = addresses_set(fd, v3);
     if (got >= 0 && v3)
         got = redists_set(fd, cpus);

@@ -124,6 +124,14 @@ enum byte_order arch_vcpu_order(struct vcpu *vcpu)
     return big ? ORDER_BIG : ORDER_LITTLE;
 }
 
+/* #ioctls:vcpu KVM_SET_VCPU_EVENTS */
+int arch_vcpu_abort(struct vcpu *vcpu)
+{
+    struct kvm_vcpu_events events = {.exception.ext_dabt_pending = 1};
+
+    return vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &events);
+}
+
 void arch_vcpu_describe(struct vcpu *vcpu, char *text, size_t size)
 {
     static const struct {

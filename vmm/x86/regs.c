@@ -98,6 +98,13 @@ enum byte_order arch_vcpu_order(struct vcpu *vcpu)
     return ORDER_LITTLE;
 }
 
+/* x86's KVM decodes itself. */
+int arch_vcpu_abort(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return -ENOSYS;
+}
+
 /* #ioctls:vcpu KVM_TRANSLATE KVM_GET_REGS KVM_GET_SREGS */
 static size_t code_read(struct vcpu *vcpu, uint64_t linear, uint8_t *code)
 {
