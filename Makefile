@@ -118,7 +118,7 @@ ifeq ($(SLIRP),0)
 TEST_SRC := $(filter-out tests/unit/test-net-slirp.c,$(TEST_SRC))
 endif
 ifeq ($(SDL),0)
-TEST_SRC := $(filter-out tests/unit/test-display-sdl.c,$(TEST_SRC))
+TEST_SRC := $(filter-out tests/unit/test-display-sdl.c tests/unit/test-window.c,$(TEST_SRC))
 endif
 ifeq ($(PNG),0)
 TEST_SRC := $(filter-out tests/unit/test-display-png.c,$(TEST_SRC))
@@ -146,6 +146,9 @@ endif
 all: $(B)/vmm $(if $(filter $(ARCH),$(HOST)),$(B)/vmm.1)
 ifeq ($(SLIRP),0)
 	@echo 'make: without libslirp (packages libslirp-dev, libglib2.0-dev): --net user says so, and none is the default' >&2
+endif
+ifeq ($(SDL),0)
+	@echo 'make: without SDL (package libsdl2-dev): --display sdl says so' >&2
 endif
 ifeq ($(PNG),0)
 	@echo 'make: without libpng (package libpng-dev): --display png and screendump say so' >&2
@@ -219,6 +222,8 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(DRIVER_OBJ) $(B)/libvmm.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(DRIVER_OBJ) $(B)/libvmm.a $(LDLIBS) -lcmocka
 
+$(B)/tests/unit/test-window: LDLIBS += -lX11
+
 $(B)/bench/native: $(NATIVE_OBJ) $(DRIVER_OBJ) $(B)/libvmm.a
 	$(say) LINK $@
 	@mkdir -p $(@D)
@@ -255,7 +260,7 @@ conformance: $(TESTS)
 	@tests/conformance/run $(B)
 
 check:
-	@tests/need build check
+	@tests/need build check display
 	@$(MAKE) --no-print-directory packages-again
 	@tests/check all $(B) SAN='$(SAN)' LEGACY='$(LEGACY)' CC='$(CC)'
 

@@ -65,15 +65,17 @@ static int display_png(struct config_display *d, const char *dir, struct err *er
 
 static int display_kind(struct config_display *d, const char *word, struct err *err)
 {
-    static const char *const words[] = {"none", "memory"};
+    static const char *const words[] = {"none", "memory", "sdl"};
+    static const enum config_display_kind kinds[] = {CONFIG_DISPLAY_NONE, CONFIG_DISPLAY_MEMORY,
+                                                     CONFIG_DISPLAY_SDL};
     int i;
 
     if (strncmp(word, "png:", 4) == 0)
         return display_png(d, word + 4, err);
-    i = config_word(words, ARRAY_SIZE(words), word, "none, memory, png:DIR", err);
+    i = config_word(words, ARRAY_SIZE(words), word, "none, memory, sdl, png:DIR", err);
     if (i < 0)
         return i;
-    d->kind = i ? CONFIG_DISPLAY_MEMORY : CONFIG_DISPLAY_NONE;
+    d->kind = kinds[i];
     return 0;
 }
 
@@ -85,11 +87,35 @@ int config_display(void *conf, const char *value, struct err *err)
     int ret;
 
     if (opts_first(value, word, sizeof(word), &rest) < 0)
-        return err_set(err, EINVAL, "'%s' does not begin with none, memory or png:DIR", value);
+        return err_set(err, EINVAL, "'%s' does not begin with none, memory, sdl or png:DIR", value);
     ret = display_kind(d, word, err);
     if (ret < 0 || !rest)
         return ret;
     if (d->kind == CONFIG_DISPLAY_NONE)
         return err_set(err, EINVAL, "none takes no further words");
     return config_words(config_display_opts, conf, &d->virtio, word, rest, err);
+}
+
+static bool input_there(const struct config *config, enum input_kind kind)
+{
+    for (unsigned i = 0; i < config->n_inputs; i++)
+        if (config->input[i].kind == kind)
+            return true;
+    return false;
+}
+
+static void input_add(struct config *config, enum input_kind kind)
+{
+    if (config->n_inputs < CONFIG_INPUTS_MAX)
+        config->input[config->n_inputs++].kind = kind;
+}
+
+void config_display_check(struct config *config)
+{
+    if (config->display.kind != CONFIG_DISPLAY_SDL)
+        return;
+    if (!input_there(config, INPUT_KEYBOARD))
+        input_add(config, INPUT_KEYBOARD);
+    if (!input_there(config, INPUT_MOUSE) && !input_there(config, INPUT_TABLET))
+        input_add(config, INPUT_TABLET);
 }

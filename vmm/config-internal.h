@@ -38,6 +38,9 @@ int config_input(void *conf, const char *value, struct err *err);
 int config_display(void *conf, const char *value, struct err *err);
 int config_console(void *conf, const char *value, struct err *err);
 
+/* A window is for keys and a pointer, too: adds those that the user did not ask for. */
+void config_display_check(struct config *config);
+
 /* What the options of networks say together; adds the default one. 0 or -errno with err filled. */
 int config_net_check(struct config *config, struct err *err);
 void config_net_free(struct config *config);

@@ -212,10 +212,11 @@ const struct opt config_run_opts[] = {
      "may "
      "be repeated",
      config_input, true},
-    {"--display", "none|memory|png:DIR[,size=WxH][,scanouts=N][,interface=WORD]",
+    {"--display", "none|memory|sdl|png:DIR[,size=WxH][,scanouts=N][,interface=WORD]",
      "the guest's screens, on a virtio GPU, and who looks at them; none (the default): there are "
      "no screens; memory: nobody, but 'vmm ctl NAME screendump' shows them; png: each change "
-     "becomes a picture in the folder DIR, at most four a second",
+     "becomes a picture in the folder DIR, at most four a second; sdl: windows, with a keyboard "
+     "and a tablet unless --input says otherwise",
      config_display, false},
     {"--kernel", "FILE", "boot this kernel (" ARCH_KERNELS ") instead of the disk's", opt_kernel,
      false},
@@ -302,6 +303,7 @@ static int config_check(struct config *config, struct err *err)
         if (config->disk[i].read_only && config->disk[i].snapshot)
             return err_set(err, EINVAL, "--disk %s: ro and snapshot exclude each other",
                            config->disk[i].path);
+    config_display_check(config);
     return config_net_check(config, err);
 }
 

@@ -73,7 +73,12 @@ struct config_input {
 };
 
 /* Who looks at the guest's screens. NONE: there are no screens; MEMORY: nobody. */
-enum config_display_kind { CONFIG_DISPLAY_NONE, CONFIG_DISPLAY_MEMORY, CONFIG_DISPLAY_PNG };
+enum config_display_kind {
+    CONFIG_DISPLAY_NONE,
+    CONFIG_DISPLAY_MEMORY,
+    CONFIG_DISPLAY_PNG,
+    CONFIG_DISPLAY_SDL
+};
 
 struct config_display {
     enum config_display_kind kind;

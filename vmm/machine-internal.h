@@ -31,6 +31,8 @@ struct machine {
     struct loop *main, *io;
     struct loop_work wished;
     struct loop_work powered;   /* the button was pressed: to be told */
+    struct loop_work closing;   /* the user closes the window */
+    bool closed_once;           /* ... did so before, in this run of the guest */
     struct loop_work ballooned; /* the balloon's size changed: to be told, not too often */
     struct loop_timer *balloon_wait;
     bool balloon_waits;
@@ -59,6 +61,7 @@ extern const struct con_tty_key machine_keys[];
 void machine_pm_off(void *machine);
 void machine_pm_restart(void *machine);
 void machine_balloon_changed(void *machine);
+void machine_window_closing(void *machine);
 void machine_vcpu_ended(void *machine, enum vcpu_event event, unsigned cpu);
 
 /* The ways to tell the main loop something, signals included. 0 or -errno with err filled. */

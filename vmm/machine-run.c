@@ -26,6 +26,7 @@ enum wish {
     WISH_RESET,
     WISH_OFF,
     WISH_QUIT,
+    WISH_WINDOW,
     WISH_SOCKET,
     WISH_CRASHED,
     WISH_ENDS /* of the wishes; only told: a restart that --no-reboot makes the end */
@@ -40,6 +41,7 @@ static const struct {
     [WISH_RESET] = {"RESET", "guest-reset", true},
     [WISH_OFF] = {"SHUTDOWN", "guest-shutdown", true},
     [WISH_QUIT] = {"SHUTDOWN", "host-signal", false},
+    [WISH_WINDOW] = {"SHUTDOWN", "host-ui", false},
     [WISH_SOCKET] = {"SHUTDOWN", "host-qmp-quit", false},
     [WISH_CRASHED] = {"SHUTDOWN", "guest-panic", true},
     [WISH_ENDS] = {"SHUTDOWN", "guest-reset", true},
@@ -119,6 +121,25 @@ const struct con_tty_key machine_keys[] = {
     {0, NULL, NULL},
 };
 
+void machine_window_closing(void *arg)
+{
+    struct machine *m = (struct machine *)arg;
+
+    loop_post(m->main, &m->closing);
+}
+
+/* First the guest is asked; who insists is heard. */
+static void window_closing(void *arg)
+{
+    struct machine *m = (struct machine *)arg;
+
+    if (m->closed_once)
+        wish(m, WISH_WINDOW);
+    else
+        machine_power_button(m);
+    m->closed_once = true;
+}
+
 static void signal_ready(void *arg, uint32_t events)
 {
     struct machine *m = (struct machine *)arg;
@@ -188,6 +209,7 @@ int machine_wishes_open(struct machine *m, struct err *err)
         return err_errno(err, errno, "timer");
     m->wished = (struct loop_work){.fn = wish_seen, .arg = m};
     m->powered = (struct loop_work){.fn = power_tell, .arg = m};
+    m->closing = (struct loop_work){.fn = window_closing, .arg = m};
     return signals_open(m, err);
 }
 
@@ -235,6 +257,7 @@ static int machine_reset(struct machine *m, struct err *err)
         return ret;
     gmem_zero(&m->mem);
     panic_watch_reset(&m->panic);
+    m->closed_once = false;
     return machine_load(m, err);
 }
 
@@ -298,6 +321,7 @@ static enum machine_end machine_loop(struct machine *m, struct err *err)
             log_msg(LOG_INFO, "the guest switched the machine off");
             return MACHINE_OFF;
         case WISH_QUIT:
+        case WISH_WINDOW:
         case WISH_SOCKET:
             return MACHINE_OFF;
         case WISH_CRASHED:
@@ -314,6 +338,12 @@ static enum machine_end machine_loop(struct machine *m, struct err *err)
     }
 }
 
+static void title_set(struct machine *m, enum display_state state)
+{
+    if (m->parts.display)
+        display_set_title(m->parts.display, NULL, state);
+}
+
 /* #syscalls:main exit_group lseek */
 enum machine_end machine_run(struct machine *m, struct err *err)
 {
@@ -327,6 +357,7 @@ enum machine_end machine_run(struct machine *m, struct err *err)
         return MACHINE_FAILED;
     sandbox_close();
     end = machine_loop(m, err);
+    title_set(m, DISPLAY_ENDED);
     devices_reset(m);
     trace_run_exits(m->vcpus);
     trace_run_lint(&m->parts);
@@ -379,12 +410,14 @@ void machine_halt(struct machine *m)
 {
     m->halted = true;
     vcpus_pause(m->vcpus);
+    title_set(m, DISPLAY_PAUSED);
 }
 
 /* A wish that waits is looked at first: its turn of machine_loop() lets them run. */
 void machine_continue(struct machine *m)
 {
     m->halted = false;
+    title_set(m, DISPLAY_RUNNING);
     if (atomic_load(&m->wish) == WISH_NONE)
         vcpus_resume(m->vcpus);
 }

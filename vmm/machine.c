@@ -127,6 +127,8 @@ static int devices_make(struct machine *m, struct err *err)
         .balloon_changed = machine_balloon_changed,
         .balloon_ctx = m,
         .picture_create = m->helper ? helper_picture : NULL,
+        .display_closing = machine_window_closing,
+        .display_ctx = m,
     };
     return parts_make(&m->parts, err);
 }

@@ -6,7 +6,9 @@
 #include <errno.h>
 
 #include "devices/backend/display-png.h"
+#include "devices/backend/display-sdl.h"
 #include "devices/gpu.h"
+#include "vmm/base/bits.h"
 #include "vmm/parts-internal.h"
 
 static struct display *memory_open(const struct parts_env *env, struct err *err)
@@ -23,10 +25,42 @@ static struct display *png_open(const struct parts_env *env, struct err *err)
     return display_png_open(c->dir, env->picture_create, c->screens, c->width, c->height, err);
 }
 
+static struct display *sdl_open(const struct parts_env *env, struct err *err)
+{
+    const struct config_display *c = &env->config->display;
+
+    return display_sdl_open(c->screens, c->width, c->height, err);
+}
+
 static struct display *(*const openers[])(const struct parts_env *env, struct err *err) = {
     [CONFIG_DISPLAY_MEMORY] = memory_open,
     [CONFIG_DISPLAY_PNG] = png_open,
+    [CONFIG_DISPLAY_SDL] = sdl_open,
 };
+
+static int input_attach(struct parts *parts, unsigned i, struct err *err)
+{
+    static const enum events_of of[] = {[INPUT_KEYBOARD] = EVENTS_OF_KEYBOARD,
+                                        [INPUT_MOUSE] = EVENTS_OF_MOUSE,
+                                        [INPUT_TABLET] = EVENTS_OF_TABLET};
+
+    parts->events[i] = display_events_new(parts->display, of[parts->env.config->input[i].kind],
+                                          parts->input[i], err);
+    return parts->events[i] ? 0 : -EIO;
+}
+
+/* Tablets first: a mouse beside one is told so. */
+static int inputs_attach(struct parts *parts, struct err *err)
+{
+    static const enum input_kind order[] = {INPUT_TABLET, INPUT_MOUSE, INPUT_KEYBOARD};
+    int ret = 0;
+
+    for (unsigned k = 0; k < ARRAY_SIZE(order); k++)
+        for (unsigned i = 0; ret == 0 && i < parts->env.config->n_inputs; i++)
+            if (parts->env.config->input[i].kind == order[k])
+                ret = input_attach(parts, i, err);
+    return ret;
+}
 
 /* A loop of its own: pictures take a while. */
 int parts_make_display(struct parts *parts, struct err *err)
@@ -42,6 +76,10 @@ int parts_make_display(struct parts *parts, struct err *err)
     parts->display = openers[c->kind](&parts->env, err);
     if (!parts->display)
         return -EIO;
+    if (inputs_attach(parts, err) < 0)
+        return -EIO;
+    if (parts->env.display_closing)
+        display_on_close(parts->display, parts->env.display_closing, parts->env.display_ctx);
     conf.display = parts->display;
     ifs = part_interfaces(parts, &c->virtio, &gpu_type, err);
     part = ifs ? part_add(parts, "gpu", 0, NULL, err) : NULL;
@@ -54,4 +92,8 @@ void parts_free_display(struct parts *parts)
 {
     display_free(parts->display);
     parts->display = NULL;
+    for (unsigned i = 0; i < CONFIG_INPUTS_MAX; i++) {
+        display_events_free(parts->events[i]);
+        parts->events[i] = NULL;
+    }
 }

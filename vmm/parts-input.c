@@ -17,10 +17,19 @@ static unsigned index_of(const struct config *config, unsigned input)
     return n;
 }
 
+/* On the keyboard's loop. */
+static void leds_tell(void *ctx, unsigned leds)
+{
+    const struct parts *parts = (const struct parts *)ctx;
+
+    if (parts->display)
+        display_leds(parts->display, leds);
+}
+
 static int input_make(struct parts *parts, unsigned i, struct err *err)
 {
     const struct config_input *c = &parts->env.config->input[i];
-    struct input_conf conf = {.kind = c->kind};
+    struct input_conf conf = {.kind = c->kind, .leds = leds_tell, .ctx = parts};
     const struct vinterfaces *ifs = part_interfaces(parts, &c->virtio, &input_type, err);
     struct part *part = ifs ? part_add(parts, input_kind_name[c->kind],
                                        index_of(parts->env.config, i), parts->env.io, err)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "devices/backend/chr.h"
+#include "devices/backend/display-events.h"
 #include "devices/backend/display-png.h"
 #include "devices/backend/evq.h"
 #include "devices/backend/net.h"
@@ -36,6 +37,8 @@ struct parts_env {
     void (*balloon_changed)(void *ctx); /* on a device's or vCPU's thread */
     void *balloon_ctx;
     display_png_create_fn *picture_create; /* NULL: files are within reach */
+    void (*display_closing)(void *ctx); /* the user closes a window; must not wait; may be NULL */
+    void *display_ctx;
     /* Networks instead of those that the configuration names; NULL: none. As net_slirp_open(). */
     struct net *(*net_open)(void *ctx, unsigned index, const char *name, struct loop *loop,
                             struct err *err);
@@ -54,8 +57,9 @@ struct parts {
     unsigned n;
     struct chr *stream[CONFIG_PORTS_MAX]; /* of ports */
     unsigned n_streams;
-    struct evq *input[CONFIG_INPUTS_MAX]; /* as configured; NULL: not made */
-    struct display *display;              /* NULL: there are no screens */
+    struct evq *input[CONFIG_INPUTS_MAX];             /* as configured; NULL: not made */
+    struct display_events *events[CONFIG_INPUTS_MAX]; /* from the display to those; may be NULL */
+    struct display *display;                          /* NULL: there are no screens */
 };
 
 /* Make every device and give PCI its addresses. 0 or -errno with err filled; parts_free() is due

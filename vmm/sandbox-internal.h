@@ -22,8 +22,9 @@ void sandbox_lack(struct sandbox_report *report, const char *fmt, ...)
 /* Limits that cannot be raised again. */
 void sandbox_limits(struct sandbox_report *report);
 
-/* Namespaces of its own and an empty root folder; host_net: sockets are made later. */
-void sandbox_root(bool host_net, struct sandbox_report *report);
+/* Namespaces of its own and an empty root folder; host_net: sockets are made later; host_ipc:
+ * memory is shared with the desktop. */
+void sandbox_root(bool host_net, bool host_ipc, struct sandbox_report *report);
 
 /* No file can be opened by name, no port bound or connected to. Needs no_new_privs. */
 void sandbox_landlock(bool host_net, struct sandbox_report *report);

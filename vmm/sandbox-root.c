@@ -95,9 +95,10 @@ static bool root_empty(void)
     return mount(".", "/", NULL, MS_MOVE, NULL) == 0 && chroot(".") == 0 && chdir("/") == 0;
 }
 
-void sandbox_root(bool host_net, struct sandbox_report *report)
+void sandbox_root(bool host_net, bool host_ipc, struct sandbox_report *report)
 {
-    const int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (host_net ? 0 : CLONE_NEWNET);
+    const int flags =
+        CLONE_NEWNS | CLONE_NEWUTS | (host_ipc ? 0 : CLONE_NEWIPC) | (host_net ? 0 : CLONE_NEWNET);
     const char *user = "";
 
     if (unshare(flags) < 0) {
@@ -107,7 +108,8 @@ void sandbox_root(bool host_net, struct sandbox_report *report)
         }
         user = "user, ";
     }
-    sandbox_have(report, "namespaces (%smount, ipc, uts%s)", user, host_net ? "" : ", net");
+    sandbox_have(report, "namespaces (%smount%s, uts%s)", user, host_ipc ? "" : ", ipc",
+                 host_net ? "" : ", net");
     if (root_empty())
         sandbox_have(report, "an empty root folder");
     else

@@ -141,7 +141,7 @@ int sandbox_enter(const struct config *config, struct err *err)
         return 0;
     libraries_prime();
     sandbox_limits(&report);
-    sandbox_root(host_net, &report);
+    sandbox_root(host_net, config->display.kind == CONFIG_DISPLAY_SDL, &report);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
         sandbox_have(&report, "no new privileges");
     else

@@ -4,6 +4,7 @@
  * out of the screen, then shown, at most once in a frame's time. Refuses to let the guest wait.
  */
 #include <errno.h>
+#include <iconv.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,26 @@
 #define FRAME_NS  UINT64_C(16000000)  /* no more pictures than a monitor shows */
 #define SETTLE_NS UINT64_C(200000000) /* a window's size that stays so long is one to tell */
 
-enum { POLL_MS = 10, STACK_BYTES = 1024 * 1024, TITLE_BYTES = DISPLAY_TITLE_BYTES + 64 };
+enum { POLL_MS = 10, STACK_BYTES = 1024 * 1024 };
 
 /* ---- titles ---- */
+
+/* A keyboard's lights stay the host's: what the guest's would show stands in the title. Num is the
+ * usual state of most guests, and no news. */
+static const char *leds_words(unsigned leds)
+{
+    static const char *const words[] = {"", " - Caps", " - Scroll", " - Caps, Scroll"};
+
+    return words[((leds & DISPLAY_LED_CAPS) ? 1 : 0) + ((leds & DISPLAY_LED_SCROLL) ? 2 : 0)];
+}
+
+static void title_set(struct window *win, const char *title)
+{
+    if (strcmp(win->title, title) == 0)
+        return;
+    snprintf(win->title, sizeof(win->title), "%s", title);
+    sdl.SetWindowTitle(win->win, title);
+}
 
 void windows_title(struct windows *w)
 {
@@ -32,9 +50,10 @@ void windows_title(struct windows *w)
     for (unsigned i = 0; i < w->n; i++) {
         if (w->n > 1)
             snprintf(screen, sizeof(screen), " screen %u", i);
-        snprintf(title, sizeof(title), "%s%s - %s%s", name[0] ? name : "vmm", screen, words[state],
+        snprintf(title, sizeof(title), "%s%s - %s%s%s", name[0] ? name : "vmm", screen,
+                 words[state], leds_words(atomic_load(&w->leds)),
                  w->grabbed ? " - Ctrl-Alt-G lets go" : "");
-        sdl.SetWindowTitle(w->window[i].win, title);
+        title_set(&w->window[i], title);
     }
 }
 
@@ -251,6 +270,14 @@ static void on_wake(struct display *d)
         return; /* full: it is awake */
 }
 
+static void on_leds(struct display *d, unsigned leds)
+{
+    struct windows *w = (struct windows *)display_ctx(d);
+
+    atomic_store(&w->leds, leds);
+    on_wake(d);
+}
+
 /* Windows and the connection to the desktop go with the process: this thread may not talk to it any
  * more. */
 static void windows_free(struct windows *w)
@@ -272,6 +299,20 @@ static void on_close(struct display *d)
     windows_free(w);
 }
 
+/* What the C library looks for in files, the first time: how texts of X11 become ours. What it has
+ * loaded stays while one is open. */
+static void texts_prime(void)
+{
+    static bool primed;
+    static const char *const of[] = {"ISO-8859-1", "UTF-8"};
+
+    for (unsigned i = 0; !primed && i < ARRAY_SIZE(of); i++) {
+        (void)iconv_open("UTF-8", of[i]);
+        (void)iconv_open(of[i], "UTF-8");
+    }
+    primed = true;
+}
+
 /* Signals are the machine's, and so is what happens when the last window closes. */
 static int sdl_begin(struct err *err)
 {
@@ -284,6 +325,7 @@ static int sdl_begin(struct err *err)
                        sdl.GetError());
     sdl.EnableScreenSaver();
     sdl.StopTextInput();
+    texts_prime();
     return 0;
 }
 
@@ -302,9 +344,25 @@ static int window_make(struct windows *w, unsigned i, uint32_t width, uint32_t h
     return 0;
 }
 
+/* Libraries of X11 read what the user likes in pointers when the first one is made. */
+static void cursors_prime(void)
+{
+    static uint32_t pixel = 0;
+    SDL_Surface *picture = sdl.CreateRGBSurfaceWithFormatFrom(&pixel, 1, 1, 32, sizeof(pixel),
+                                                              SDL_PIXELFORMAT_ARGB8888);
+    SDL_Cursor *cursor = picture ? sdl.CreateColorCursor(picture, 0, 0) : NULL;
+
+    sdl.ShowCursor(SDL_DISABLE);
+    sdl.ShowCursor(SDL_ENABLE);
+    if (cursor)
+        sdl.FreeCursor(cursor);
+    if (picture)
+        sdl.FreeSurface(picture);
+}
+
 struct display *display_sdl_open(unsigned screens, uint32_t width, uint32_t height, struct err *err)
 {
-    static const struct display_ops ops = {.wake = on_wake, .close = on_close};
+    static const struct display_ops ops = {.wake = on_wake, .leds = on_leds, .close = on_close};
     struct windows *w = calloc(1, sizeof(*w));
     int ret = w ? 0 : err_errno(err, ENOMEM, "windows");
 
@@ -321,6 +379,7 @@ struct display *display_sdl_open(unsigned screens, uint32_t width, uint32_t heig
         ret = err_errno(err, errno, "windows");
     for (unsigned i = 0; ret == 0 && i < screens; i++)
         ret = window_make(w, i, width, height, err);
+    cursors_prime();
     if (ret == 0)
         w->d = display_new(&ops, w, screens, width, height, err);
     if (!w->d) {

@@ -310,14 +310,18 @@ void display_mode(struct display *d, unsigned screen, uint32_t width, uint32_t h
 
 void display_on_close(struct display *d, void (*fn)(void *ctx), void *ctx)
 {
+    pthread_mutex_lock(&d->lock);
     d->on_close = fn;
     d->close_ctx = ctx;
+    pthread_mutex_unlock(&d->lock);
 }
 
 void display_closing(struct display *d)
 {
+    pthread_mutex_lock(&d->lock);
     if (d->on_close)
         d->on_close(d->close_ctx);
+    pthread_mutex_unlock(&d->lock);
 }
 
 void display_set_title(struct display *d, const char *name, enum display_state state)
@@ -360,12 +364,15 @@ void display_drop_inputs(struct display *d)
     pthread_mutex_unlock(&d->in_lock);
 }
 
-bool display_has_point(const struct display *d)
+bool display_has_point(struct display *d)
 {
+    bool any = false;
+
+    pthread_mutex_lock(&d->in_lock);
     for (unsigned i = 0; i < d->n_inputs; i++)
-        if (d->input[i].ops->point)
-            return true;
-    return false;
+        any |= d->input[i].ops->point != NULL;
+    pthread_mutex_unlock(&d->in_lock);
+    return any;
 }
 
 /* Tell all sinks that have op. */

@@ -146,7 +146,7 @@ int display_add_input(struct display *d, const struct display_input_ops *ops, vo
 void display_drop_inputs(struct display *d);
 
 /* Does anybody take absolute positions? Then no grab is needed. */
-bool display_has_point(const struct display *d);
+bool display_has_point(struct display *d);
 
 void display_leds(struct display *d, unsigned leds);
 

@@ -426,7 +426,7 @@ static void rootless(int uid)
                 setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid) < 0))
         return;                         /* not root: the first run is this one */
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* as a program started by that user */
-    sandbox_root(false, &r);
+    sandbox_root(false, false, &r);
     fprintf(stderr, "%s; not: %s\n", r.have, r.lack);
     expect(r.have[0] || r.lack[0], "a word about it");
     expect(read(fd, &byte, 1) == 1, "what is open stays");
