@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "devices/gpu-internal.h"
+#include "virtio/lint.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/giov.h"
 
@@ -164,14 +165,25 @@ static uint32_t update_cursor(struct gpu *gpu, struct gpu_req *req)
         return GPU_ERR_SCANOUT_ID;
     if (id && !res)
         return GPU_ERR_RESOURCE_ID;
-    if (res && (res->width != DISPLAY_CURSOR || res->height != DISPLAY_CURSOR))
+    if (res && (res->width != DISPLAY_CURSOR || res->height != DISPLAY_CURSOR)) {
+        lint_see(gpu->dev, LINT_GPU_CURSOR, res->width);
         return GPU_ERR_PARAMETER;
+    }
     for (uint32_t y = 0; res && y < DISPLAY_CURSOR; y++)
         gpu_res_row(res, 0, y, DISPLAY_CURSOR, pixels + y * DISPLAY_CURSOR);
     display_cursor(gpu->display, screen, res ? pixels : NULL,
                    (uint32_t)min_u64(req->word[5], DISPLAY_CURSOR - 1),
                    (uint32_t)min_u64(req->word[6], DISPLAY_CURSOR - 1));
     return move_cursor(gpu, req);
+}
+
+/* ---- what there is not ---- */
+
+/* No set of capabilities: num_capsets is 0. */
+static uint32_t capset_info(struct gpu *gpu, struct gpu_req *req)
+{
+    lint_see(gpu->dev, LINT_GPU_CAPSET, req->word[0]);
+    return GPU_ERR_UNSPEC;
 }
 
 /* ---- requests ---- */
@@ -184,10 +196,18 @@ struct gpu_row {
 };
 
 static const struct gpu_row rows[] = {
-    {0x100, 0, false, get_display_info}, {0x101, 4, false, create_2d},  {0x102, 2, false, unref},
-    {0x103, 6, false, set_scanout},      {0x104, 6, false, flush},      {0x105, 8, false, transfer},
-    {0x106, 2, false, attach},           {0x107, 2, false, detach},     {0x10a, 2, false, get_edid},
-    {0x300, 8, true, update_cursor},     {0x301, 8, true, move_cursor},
+    {0x100, 0, false, get_display_info},
+    {0x101, 4, false, create_2d},
+    {0x102, 2, false, unref},
+    {0x103, 6, false, set_scanout},
+    {0x104, 6, false, flush},
+    {0x105, 8, false, transfer},
+    {0x106, 2, false, attach},
+    {0x107, 2, false, detach},
+    {0x108, 2, false, capset_info},
+    {0x10a, 2, false, get_edid},
+    {0x300, 8, true, update_cursor},
+    {0x301, 8, true, move_cursor},
 };
 
 static const struct gpu_row *row_find(uint32_t type, bool cursor)

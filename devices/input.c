@@ -10,6 +10,7 @@
 #include <linux/input-event-codes.h>
 #include <string.h>
 
+#include "virtio/lint.h"
 #include "virtio/vq.h"
 #include "vmm/base/giov.h"
 #include "vmm/base/le.h"
@@ -30,6 +31,14 @@ struct input_event {
 
 /* ---- events ---- */
 
+static void buffer_lint(const struct vq_chain *chain)
+{
+    if (gcur_left(&chain->out))
+        lint_see_queue(chain->vq, LINT_INPUT_READABLE, gcur_left(&chain->out));
+    else if (!chain->fault && gcur_left(&chain->in) < sizeof(struct input_event))
+        lint_see_queue(chain->vq, LINT_INPUT_SMALL, gcur_left(&chain->in));
+}
+
 /* Keep n buffers in hand. *bad: some went back that cannot take an event (5.8.6.1-t2, t3). */
 static bool buffers_hold(struct input *in, unsigned n, bool *again)
 {
@@ -39,6 +48,8 @@ static bool buffers_hold(struct input *in, unsigned n, bool *again)
         struct vq_chain *chain = i < TURN_POPS ? vq_pop(vq) : NULL;
 
         *again |= i == TURN_POPS;
+        if (chain && in->dev->lint)
+            buffer_lint(chain);
         if (!chain && (i == TURN_POPS || !vq_kicks(vq, true)))
             return false;
         if (chain && (chain->fault || gcur_left(&chain->in) < sizeof(struct input_event)))
@@ -108,6 +119,8 @@ static void status_one(struct vdev *dev, struct vq_chain *chain)
     struct input_event e;
     uint16_t code;
 
+    if (!chain->fault && gcur_left(&chain->out) < sizeof(e))
+        lint_see_queue(chain->vq, LINT_INPUT_STATUS, gcur_left(&chain->out));
     if (chain->fault || !gcur_get(&chain->out, &e, sizeof(e))) { /* I01 */
         vq_drop(chain);
         return;

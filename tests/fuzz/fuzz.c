@@ -13,9 +13,9 @@
 #include "vmm/base/err.h"
 
 const struct fuzz_target *const fuzz_targets[] = {
-    &fuzz_pci,     &fuzz_split,   &fuzz_packed, &fuzz_blk,    &fuzz_net,
-    &fuzz_console, &fuzz_balloon, &fuzz_boot,   &fuzz_kernel, &fuzz_options,
-    &fuzz_control, &fuzz_trace,   NULL,
+    &fuzz_pci,     &fuzz_split,   &fuzz_packed,  &fuzz_blk,   &fuzz_net,
+    &fuzz_console, &fuzz_balloon, &fuzz_gpu,     &fuzz_input, &fuzz_boot,
+    &fuzz_kernel,  &fuzz_options, &fuzz_control, &fuzz_trace, NULL,
 };
 
 const struct fuzz_target *fuzz_target_find(const char *name)

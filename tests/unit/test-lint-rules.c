@@ -55,7 +55,7 @@ static void test_every_rule_has_a_test(void **state)
         "tests/device/test-lint.c",      "tests/device/test-lint-queue.c",
         "tests/device/test-lint-ring.c", "tests/device/test-lint-blk.c",
         "tests/device/test-lint-net.c",  "tests/device/test-lint-net-ctrl.c",
-        "tests/device/test-lint-misc.c",
+        "tests/device/test-lint-misc.c", "tests/device/test-lint-display.c",
     };
     char *text = (char *)calloc(1, TEXT_MAX), id[64], end[64];
     unsigned missing = 0;
