@@ -100,9 +100,20 @@ static int allow_no_code(scmp_filter_ctx ctx, int call, const struct whom *who)
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_mask(2, PROT_EXEC, 0));
 }
 
+/* What libraries that read file systems ask a disk; the reader of boot files may not even that. */
+static int allow_disk_ioctl(scmp_filter_ctx ctx, int call)
+{
+    static const uint32_t type[] = {0x12 /* BLK... */, 0x53 /* CDROM... */};
+    int ret = 0;
+
+    for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(type); i++)
+        ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_mask(1, 0xff00, type[i] << 8));
+    return ret;
+}
+
 static int allow_ioctl(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    int ret = 0;
+    int ret = who->kind == THREAD_HELPER ? allow_disk_ioctl(ctx, call) : 0;
 
     for (size_t i = 0; ret == 0 && i < table_ioctl[who->kind].n; i++)
         ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
@@ -114,7 +125,8 @@ static int allow_ioctl(scmp_filter_ctx ctx, int call, const struct whom *who)
  * 32: what is not equal may be the same.) */
 static int allow_other_signals(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    (void)who;
+    if (who->kind == THREAD_HELPER) /* its children begin with no handlers at all */
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 0);
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_LT, SIGSYS));
 }
 
@@ -124,20 +136,23 @@ static int allow_own_threads(scmp_filter_ctx ctx, int call, const struct whom *w
                             arg_is(SCMP_CMP_EQ, (scmp_datum_t)who->process));
 }
 
-/* Of what is open; a name is not looked up. */
+/* Of what is open; a name is not looked up, but by the helper. */
 static int allow_open_files(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    (void)who;
+    if (who->kind == THREAD_HELPER)
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 0);
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
                             arg_mask(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
 }
 
-static int allow_internet(scmp_filter_ctx ctx, int call, const struct whom *who)
+/* The helper's are those of programs on this host. */
+static int allow_sockets(scmp_filter_ctx ctx, int call, const struct whom *who)
 {
-    int ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_EQ, AF_INET));
+    const int family = who->kind == THREAD_HELPER ? AF_UNIX : AF_INET;
+    int ret =
+        seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_EQ, (scmp_datum_t)family));
 
-    (void)who;
-    if (ret == 0)
+    if (ret == 0 && who->kind != THREAD_HELPER)
         ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, arg_is(SCMP_CMP_EQ, AF_INET6));
     return ret;
 }
@@ -149,7 +164,7 @@ static const struct {
     {SCMP_SYS(mmap), allow_no_code},       {SCMP_SYS(mprotect), allow_no_code},
     {SCMP_SYS(ioctl), allow_ioctl},        {SCMP_SYS(rt_sigaction), allow_other_signals},
     {SCMP_SYS(tgkill), allow_own_threads}, {SCMP_SYS(newfstatat), allow_open_files},
-    {SCMP_SYS(socket), allow_internet},
+    {SCMP_SYS(socket), allow_sockets},
 };
 
 static int call_allow(scmp_filter_ctx ctx, int call, const struct whom *who)
@@ -370,4 +385,15 @@ void sandbox_filter_enter(enum thread_kind kind, const char *name)
     log_msg(LOG_ERROR, "sandbox: cannot filter the system calls of thread %s: %s", name,
             strerror(errno));
     _exit(EXIT_FAILURE);
+}
+
+bool sandbox_filter_helper(void)
+{
+    struct err err;
+
+    if (!sandbox.made || sandbox.made == MAP_FAILED || sandbox.made->error ||
+        sandbox_filters_catch(&err) < 0)
+        return false;
+    sandbox_filter_enter(THREAD_HELPER, "vmm-helper");
+    return true;
 }

@@ -41,6 +41,9 @@ int sandbox_filters_catch(struct err *err);
 /* Lay the filter of that kind on the calling thread. The process ends where that fails. */
 void sandbox_filter_enter(enum thread_kind kind, const char *name);
 
+/* The same in the helper process, if filters were made; false: they were not. SIGSYS is open. */
+bool sandbox_filter_helper(void);
+
 /* How many system calls it lets through. */
 size_t sandbox_filter_calls(enum thread_kind kind);
 

@@ -60,18 +60,21 @@ static bool text_write(const char *path, const char *text)
 }
 
 /* Nobody but this user and this group exists there; files look as before. */
-static bool user_unshare(int flags)
+static bool user_unshare(int flags, struct sandbox_report *report)
 {
     const unsigned uid = geteuid(), gid = getegid();
     char map[40];
+    bool ok;
 
     if (unshare(CLONE_NEWUSER | flags) < 0)
         return false;
-    text_write("/proc/self/setgroups", "deny");
+    ok = text_write("/proc/self/setgroups", "deny");
     snprintf(map, sizeof(map), "%u %u 1", uid, uid);
-    text_write("/proc/self/uid_map", map);
+    ok = text_write("/proc/self/uid_map", map) && ok;
     snprintf(map, sizeof(map), "%u %u 1", gid, gid);
-    text_write("/proc/self/gid_map", map);
+    ok = text_write("/proc/self/gid_map", map) && ok;
+    if (!ok) /* it is nobody in there, which is no less of a sandbox */
+        sandbox_lack(report, "this user in the namespace (%s)", strerror(errno));
     return true;
 }
 
@@ -102,7 +105,7 @@ void sandbox_root(bool host_net, bool host_ipc, struct sandbox_report *report)
     const char *user = "";
 
     if (unshare(flags) < 0) {
-        if (errno != EPERM || !user_unshare(flags)) {
+        if (errno != EPERM || !user_unshare(flags, report)) {
             sandbox_lack(report, "namespaces (%s)", strerror(errno));
             return;
         }

@@ -22,10 +22,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/images/make.h"
 #include "vmm/base/usock.h"
 #include "vmm/helper.h"
+#include "vmm/sandbox-internal.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
 
 static char dir[64];
+static bool filtered;
+
+static int filters_make(void **state)
+{
+    struct err err;
+
+    (void)state;
+    filtered = !SANITIZED && sandbox_filters_make(&err) == 0;
+    return SANITIZED || filtered ? 0 : -1;
+}
 
 static const char *at(const char *name)
 {
@@ -118,6 +141,43 @@ static void test_boot(void **state)
     assert_string_equal(files.initrd, initrd);
     bootfiles_close(&files);
     helper_free(h);
+}
+
+/* Out of an image, which a child of its own reads. */
+static void test_boot_image(void **state)
+{
+    struct config config = {0};
+    struct config_disk disk = {0};
+    struct err err = {""};
+    struct bootfiles files;
+    struct helper *h;
+    char image[512];
+
+    (void)state;
+    make_start();
+    make_file("tree/boot/vmlinuz-6.1.0-9", "k of image", 10);
+    make_file("tree/boot/initrd.img-6.1.0-9", "i of image", 10);
+    make_text("tree/etc/fstab", "x");
+    snprintf(image, sizeof(image), "%s", make_path("image"));
+    make_ext4(image, 0, 2048, make_path("tree"), "-t ext4 -b 1024 -N 64 -O ^has_journal");
+    disk.path = image;
+    config.disk = &disk;
+    config.n_disks = 1;
+    h = helper_start(&config, NULL, &err);
+    assert_non_null(h);
+    for (unsigned i = 0; i < 2; i++) {
+        if (helper_bootfiles(h, &files, &err) != 0)
+            fail_msg("%s", err.text);
+        file_expect(files.kernel_fd, "k of image");
+        file_expect(files.initrd_fd, "i of image");
+        assert_non_null(strstr(files.cmdline, "root="));
+        bootfiles_close(&files);
+    }
+    assert_int_equal(truncate(image, 512), 0);
+    assert_true(helper_bootfiles(h, &files, &err) < 0);
+    assert_null(strstr(err.text, "signal"));
+    helper_free(h);
+    make_end();
 }
 
 /* ---- sockets ---- */
@@ -220,6 +280,22 @@ static pid_t only_child(void)
     return pid;
 }
 
+static void filter_expect(pid_t pid)
+{
+    char path[64], line[200];
+    int filter = -1;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    f = fopen(path, "re");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f))
+        if (strncmp(line, "Seccomp:", 8) == 0)
+            filter = atoi(line + 8);
+    fclose(f);
+    assert_int_equal(filter, filtered ? 2 : 0);
+}
+
 /* It has what it needs and nothing of what we had open; signals to all of us are not for it. */
 static void test_own(void **state)
 {
@@ -246,6 +322,7 @@ static void test_own(void **state)
         n += e->d_name[0] != '.';
     closedir(fds);
     assert_int_equal(n, 5); /* three, and two sockets */
+    filter_expect(pid);
     kill(pid, SIGTERM);
     kill(pid, SIGINT);
     assert_int_equal(helper_bootfiles(h, &files, &err), -ENOENT);
@@ -263,8 +340,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_boot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
+        cmocka_unit_test(test_boot_image),
         cmocka_unit_test(test_own),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, filters_make, NULL);
 }

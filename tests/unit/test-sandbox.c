@@ -190,6 +190,14 @@ static void plant(int i)
     in_kind(the_kind, planted[i].fn);
 }
 
+static void (*the_fn)(void);
+
+static void plant_one(int arg)
+{
+    (void)arg;
+    in_kind(the_kind, the_fn);
+}
+
 static void planted_end(enum thread_kind kind)
 {
     the_kind = kind;
@@ -220,6 +228,41 @@ PLANTED(io, THREAD_IO)
 PLANTED(user, THREAD_USER)
 PLANTED(file, THREAD_FILE)
 PLANTED(window, THREAD_WINDOW)
+
+static void do_inet(void)
+{
+    socket(AF_INET, SOCK_STREAM, 0);
+}
+
+/* The helper opens files and talks to this host's programs; it runs none, and reaches no further.
+ */
+static void test_helper(void **state)
+{
+    static const struct {
+        const char *call;
+        void (*fn)(void);
+    } bad[] = {{"execve", do_exec},         {"socket", do_inet},   {"mmap", do_code},
+               {"mprotect", do_code_later}, {"ptrace", do_ptrace}, {"ioctl", do_type}},
+      good[] = {{"openat", do_open}, {"socket", do_socket}, {"newfstatat", do_stat}};
+
+    (void)state;
+    if (SANITIZED)
+        skip();
+    the_kind = THREAD_HELPER;
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        char want[100];
+
+        the_fn = bad[i].fn;
+        snprintf(want, sizeof(want), "thread planted (helper) called %s", bad[i].call);
+        if (!WIFSIGNALED(child(plant_one, 0)) || !strstr(said, want))
+            fail_msg("%s: '%s'", bad[i].call, said);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+        the_fn = good[i].fn;
+        if (!WIFEXITED(child(plant_one, 0)))
+            fail_msg("%s: '%s'", good[i].call, said);
+    }
+}
 
 /* What every thread does. */
 static void do_usual(void)
@@ -482,6 +525,20 @@ static void test_turns(void **state)
     }
 }
 
+/* Not dumpable, its files in /proc are root's: no map can be written, and that is told. */
+static void no_map(int uid)
+{
+    struct sandbox_report r = {"", ""};
+
+    if (setresgid((gid_t)uid, (gid_t)uid, (gid_t)uid) < 0 ||
+        setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid) < 0)
+        return;
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    sandbox_root(false, false, &r);
+    fprintf(stderr, "%s; not: %s\n", r.have, r.lack);
+    expect(!strstr(r.have, "user") || strstr(r.lack, "this user in the namespace ("), "the map");
+}
+
 static void limited(int arg)
 {
     struct sandbox_report r = {"", ""};
@@ -500,6 +557,7 @@ static void test_layers(void **state)
     } layer[] = {
         {"capabilities", no_caps, 0}, {"landlock", landlocked, 0}, {"landlock, net", landlocked, 1},
         {"root", rootless, 0},        {"user", rootless, 12345},   {"limits", limited, 0},
+        {"no map", no_map, 12345},
     };
 
     (void)state;
@@ -523,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_usual),  cmocka_unit_test(test_turns),
         cmocka_unit_test(test_counts), cmocka_unit_test(test_resolv),
         cmocka_unit_test(test_layers), cmocka_unit_test(test_complaint),
+        cmocka_unit_test(test_helper),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

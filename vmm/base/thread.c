@@ -13,8 +13,9 @@
 #include "vmm/base/trace.h"
 
 const char *const thread_kind_name[THREAD_KINDS] = {
-    [THREAD_MAIN] = "main", [THREAD_VCPU] = "vcpu", [THREAD_IO] = "io",
-    [THREAD_USER] = "user", [THREAD_FILE] = "file", [THREAD_WINDOW] = "window",
+    [THREAD_MAIN] = "main",     [THREAD_VCPU] = "vcpu", [THREAD_IO] = "io",
+    [THREAD_USER] = "user",     [THREAD_FILE] = "file", [THREAD_WINDOW] = "window",
+    [THREAD_HELPER] = "helper",
 };
 
 static struct {

@@ -19,6 +19,7 @@ enum thread_kind {
     THREAD_USER,   /* the event loop of a user-mode network */
     THREAD_FILE,   /* reads or writes files, for others to go on meanwhile */
     THREAD_WINDOW, /* shows windows, by libraries that talk to the host's desktop */
+    THREAD_HELPER, /* the helper process, which has no other */
     THREAD_KINDS
 };
 
