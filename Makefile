@@ -162,6 +162,8 @@ help:
 	@echo 'make prove      the ring walkers with every content of guest memory within bounds, then with bounds broken'
 	@echo 'make fuzz       every surface under libFuzzer for TIME=60 seconds; TARGET=NAME for one'
 	@echo 'make coverage   lines of virtio/ and devices/ that tests and inputs reach'
+	@echo 'make torture    a guest writes records for TIME=600 seconds while its host fails and kills vmm: is any lost?'
+	@echo 'make hostile    the hostile guest, plain and under sanitizers'
 	@echo 'make bench      vmm and QEMU side by side; writes build/bench/report.html'
 	@echo 'make bench-native  ns per request through the rings, without KVM'
 	@echo 'make style      the laws of the tree'
@@ -290,6 +292,26 @@ coverage:
 		CFLAGS='-O0 -g --coverage -fprofile-update=atomic -Wno-error' build/coverage/vmm test-programs \
 		build/coverage/fuzz/replay
 	@tests/fuzz/coverage build/coverage
+
+# ---- guests that break rules, hosts that fail ----
+.PHONY: hostile torture
+hostile torture: | hostile-guest
+torture: TIME = 600
+torture:
+	@tests/lab/run --time $$(($(TIME) + 900)) -- tests/guest/torture/run --vmm $(B)/vmm $(TIME)
+
+.PHONY: hostile-guest
+hostile-guest:
+	@tests/need build lab
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/vmm
+	@tests/guest/hostile/make-guest build/guest/hostile.elf
+
+hostile:
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=address,undefined build/san-address-undefined/vmm
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=thread build/san-thread/vmm
+	@for b in $(B) build/san-address-undefined build/san-thread; do \
+		echo "# $$b"; tests/lab/run --time 3600 -- tests/guest/hostile/run --vmm $$b/vmm \
+		$$([ $$b = $(B) ] || echo --option=--sandbox --option=off --growth 64) || exit; done
 
 # ---- measuring ----
 $(B)/prove: $(PROVE_OBJ) $(B)/libvmm.a

@@ -2,6 +2,7 @@
 /* Reading, writing and flushing real files, with either engine. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -141,6 +142,45 @@ static void io_file_limit(const struct blk_engine *engine)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     assert_int_equal(ask_write(&m, 65536, data, 4096), 0);
     image_done(&m);
+}
+
+/* H01: a full file system. Errors for what finds no room, and for nothing else; with room again all
+ * is well. */
+static void io_no_space(const struct blk_engine *engine)
+{
+    char dir[] = "/tmp/test-blk-full-XXXXXX";
+    static uint8_t data[65536];
+    struct image m;
+    int fd;
+
+    assert_non_null(mkdtemp(dir));
+    if (mount("none", dir, "tmpfs", 0, "size=128k") < 0) {
+        rmdir(dir);
+        skip();
+    }
+    memset(data, 0x5a, sizeof(data));
+    image_make(&m, 512);
+    unlink(m.path);
+    snprintf(m.path, sizeof(m.path), "%s/img", dir);
+    fd = open(m.path, O_CREAT | O_RDWR, 0600);
+    assert_int_equal(ftruncate(fd, SIZE), 0);
+    close(fd);
+    image_open(&m, (struct blk_open){.engine = engine});
+    assert_int_equal(ask_write(&m, 0, data, 65536), 0);
+    assert_int_equal(ask_write(&m, 65536, data, 65536), 0);
+    assert_int_equal(ask_write(&m, 131072, data, 4096), -ENOSPC);
+    assert_int_equal(ask_write(&m, 131072 - 2048, data, 4096), -ENOSPC); /* short, then refused */
+    assert_int_equal(blk_errors(m.be), 2);
+    assert_int_equal(ask_write(&m, 4096, data, 4096), 0); /* has its room already */
+    assert_int_equal(ask_flush(&m), 0);
+    memset(data, 0, 4096);
+    assert_int_equal(ask_read(&m, 65536, data, 4096), 0);
+    assert_true(data[0] == 0x5a && data[4095] == 0x5a);
+    assert_int_equal(mount("none", dir, "tmpfs", MS_REMOUNT, "size=1m"), 0);
+    assert_int_equal(ask_write(&m, 131072, data, 4096), 0);
+    image_done(&m);
+    umount(dir);
+    rmdir(dir);
 }
 
 /* H04: a flush, and a stable write, asks the kernel: for a pipe it says that this cannot be done.
@@ -323,6 +363,12 @@ static void test_H05_image_shrinks(void **state)
     each_engine(io_shrunk);
 }
 
+static void test_H01_no_space(void **state)
+{
+    (void)state;
+    each_engine(io_no_space);
+}
+
 static void test_H07_file_size_limit(void **state)
 {
     (void)state;
@@ -355,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_B26_pieces_beyond_iov_max),
         cmocka_unit_test(test_H04_flush_is_real),
         cmocka_unit_test(test_H05_image_shrinks),
+        cmocka_unit_test(test_H01_no_space),
         cmocka_unit_test(test_H07_file_size_limit),
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_H11_killed),

@@ -63,10 +63,12 @@ enum {
     NEXT = 1,
     WRITE = 2,
     INDIRECT = 4,
+    F_MULTIPORT = 1, /* console */
     F_INDIRECT = 28,
     F_EVENT_IDX = 29,
     F_VERSION_1 = 32,
     F_PACKED = 34,
+    F_IN_ORDER = 35,
     F_RING_RESET = 40,
     QUEUES = 8,
     QUEUE_SIZE = 64, /* where the driver chooses */
@@ -121,6 +123,7 @@ struct queue {
     uint64_t desc, avail, used;   /* guest memory */
     uint16_t avail_idx, used_idx; /* packed: slots */
     bool avail_wrap, used_wrap;
+    bool singles; /* packed: requests of one descriptor each, several under way */
     uint64_t bell;
 };
 
@@ -139,6 +142,7 @@ struct dev {
     unsigned n_queues;
     struct queue q[QUEUES];
     uint8_t *data; /* 64 KiB */
+    bool ports;    /* console: MULTIPORT is wanted */
 };
 
 extern struct dev devs[KINDS];
@@ -156,12 +160,14 @@ uint64_t dev_offered(struct dev *d);
 bool dev_reset(struct dev *d); /* false: status does not become 0 */
 /* Reset, and up to FEATURES_OK. false: refused. want is what to accept of what is offered. */
 bool dev_negotiate(struct dev *d, enum way way, uint64_t want);
-void queue_place(struct queue *q); /* clears its memory */
+uint16_t queue_max(struct queue *q); /* 0: there is none */
+void queue_place(struct queue *q);   /* clears its memory */
 bool queue_open(struct queue *q);
 void queue_ring(struct queue *q);
 /* All of it with all queues and DRIVER_OK, and what the device wants of an ordinary driver. */
 bool dev_start(struct dev *d, enum way way, uint64_t want);
 #define ALL UINT64_MAX
+extern uint16_t queue_size_wanted; /* where the driver chooses: QUEUE_SIZE */
 
 /* Descriptors as they come; and a chain that is linked properly, other flags left as they are. */
 void desc_put(struct queue *q, unsigned at, struct piece p);
@@ -176,6 +182,9 @@ bool used_wait(struct queue *q, struct used *u); /* false: nothing comes */
 bool honest(struct dev *d);
 bool blk_read(struct dev *d, uint64_t sector);
 struct queue *dev_queue(struct dev *d); /* which takes device-readable buffers, or rng's */
+
+/* Write records from this number on, for ever. */
+void torture(struct dev *d, uint32_t first);
 
 /* ---- rows ---- */
 
@@ -205,8 +214,11 @@ struct row {
     enum answer (*run)(struct dev *d);
 };
 
-extern const struct row rows_chain[], rows_queue[], rows_regs[], rows_pci[], rows_blk[],
-    rows_rest[];
+extern const struct row rows_chain[], rows_queue[], rows_regs[], rows_blk[], rows_rest[],
+    rows_legacy[];
+
+/* Requests that are under way as the machine ends. */
+void requests_leave_behind(void);
 
 /* A check of a row failed; told in its line. Gives cond back. */
 bool expect(bool cond, const char *what);

@@ -14,6 +14,7 @@ static const uint8_t kind_id[KINDS] = {2, 1, 3, 4, 5};
 static const uint16_t kind_old_id[KINDS] = {0x1001, 0x1000, 0x1003, 0x1005, 0x1002};
 
 struct dev devs[KINDS];
+uint16_t queue_size_wanted = QUEUE_SIZE;
 static uint8_t areas[KINDS][QUEUES][QUEUE_AREA] __attribute__((aligned(4096)));
 static uint8_t data[KINDS][0x10000] __attribute__((aligned(4096)));
 
@@ -101,7 +102,7 @@ uint32_t dev_config(struct dev *d, unsigned off, unsigned len)
     const uint16_t port = (uint16_t)(d->io + L_CONFIG + off);
 
     if (d->way != LEGACY_SPLIT)
-        return mmio_read(d->config + off, len);
+        return d->config ? mmio_read(d->config + off, len) : 0;
     return len == 1 ? in8(port) : len == 2 ? in16(port) : in32(port);
 }
 
@@ -109,9 +110,10 @@ void dev_config_set(struct dev *d, unsigned off, unsigned len, uint32_t v)
 {
     const uint16_t port = (uint16_t)(d->io + L_CONFIG + off);
 
-    if (d->way != LEGACY_SPLIT)
-        mmio_write(d->config + off, len, v);
-    else if (len == 1)
+    if (d->way != LEGACY_SPLIT) {
+        if (d->config)
+            mmio_write(d->config + off, len, v);
+    } else if (len == 1)
         out8(port, (uint8_t)v);
     else if (len == 2)
         out16(port, (uint16_t)v);
@@ -166,8 +168,8 @@ bool dev_negotiate(struct dev *d, enum way way, uint64_t want)
     dev_status_set(d, S_ACK);
     dev_status_set(d, S_ACK | S_DRIVER);
     d->features = dev_offered(d) & want & ~BIT(30) & ~BIT(F_PACKED);
-    if (d->kind == CONSOLE)
-        d->features &= ~BIT(1); /* one port is enough */
+    if (d->kind == CONSOLE && !d->ports)
+        d->features &= ~BIT(F_MULTIPORT); /* one port is enough */
     if (way == LEGACY_SPLIT) {
         d->features &= UINT32_MAX;
         features_write(d);
@@ -181,7 +183,7 @@ bool dev_negotiate(struct dev *d, enum way way, uint64_t want)
 
 /* ---- queues ---- */
 
-static uint16_t queue_max(struct queue *q)
+uint16_t queue_max(struct queue *q)
 {
     struct dev *d = q->d;
 
@@ -204,6 +206,7 @@ void queue_place(struct queue *q)
     q->used = (q->avail + 6 + 2 * n + 4095) & ~UINT64_C(4095);
     q->avail_idx = q->used_idx = 0;
     q->avail_wrap = q->used_wrap = true;
+    q->singles = false;
 }
 
 bool queue_open(struct queue *q)
@@ -248,7 +251,7 @@ bool dev_start(struct dev *d, enum way way, uint64_t want)
         q->max = queue_max(q);
         if (!q->max)
             break;
-        q->size = way == LEGACY_SPLIT || q->max < QUEUE_SIZE ? q->max : QUEUE_SIZE;
+        q->size = way == LEGACY_SPLIT || q->max < queue_size_wanted ? q->max : queue_size_wanted;
         queue_place(q);
         if (!queue_open(q))
             return false;
@@ -334,8 +337,10 @@ static bool packed_take(struct queue *q, struct used *u)
     __sync_synchronize();
     u->id = get16(at + 12);
     memcpy(&u->len, (const void *)(uintptr_t)(at + 8), 4);
-    /* one request at a time is what rows do: the next one is where the driver stands */
-    step = (unsigned)(q->avail_idx + (q->avail_wrap == q->used_wrap ? 0 : q->size) - q->used_idx);
+    /* one request at a time is what most rows do: the next one is where the driver stands */
+    if (!q->singles)
+        step =
+            (unsigned)(q->avail_idx + (q->avail_wrap == q->used_wrap ? 0 : q->size) - q->used_idx);
     q->used_idx = (uint16_t)(q->used_idx + step);
     if (q->used_idx >= q->size) {
         q->used_idx = (uint16_t)(q->used_idx - q->size);

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+/* F, T, C, P: features, status, registers, configuration space. */
+#include "tests/guest/hostile/hostile.h"
+
+static enum answer F01_never_offered(struct dev *d)
+{
+    EXPECT(dev_reset(d));
+    dev_status_set(d, S_ACK | S_DRIVER);
+    common_set(d, R_GFSELECT, 4, 1);
+    common_set(d, R_GF, 4, 0xffffffff);
+    dev_status_set(d, S_ACK | S_DRIVER | S_FEATURES_OK);
+    EXPECT(!(dev_status(d) & S_FEATURES_OK));
+    return IGN;
+}
+
+static enum answer F02_after_features_ok(struct dev *d)
+{
+    uint32_t before;
+
+    common_set(d, R_GFSELECT, 4, 0);
+    before = common_get(d, R_GF, 4);
+    common_set(d, R_GF, 4, ~before);
+    EXPECT(common_get(d, R_GF, 4) == before);
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer F04_select_outside(struct dev *d)
+{
+    static const uint32_t select[] = {4, 32, 0xffffffff};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(select); i++) {
+        common_set(d, R_DFSELECT, 4, select[i]);
+        EXPECT(common_get(d, R_DF, 4) == 0);
+        common_set(d, R_GFSELECT, 4, select[i]);
+        common_set(d, R_GF, 4, 0xffffffff);
+        EXPECT(common_get(d, R_GF, 4) == 0);
+    }
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer F07_no_features(struct dev *d)
+{
+    EXPECT(dev_start(d, d->way, 0));
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer T01_no_features_ok(struct dev *d)
+{
+    EXPECT(dev_reset(d));
+    dev_status_set(d, S_ACK | S_DRIVER | S_DRIVER_OK);
+    EXPECT(!(dev_status(d) & S_DRIVER_OK));
+    queue_ring(dev_queue(d));
+    return IGN;
+}
+
+static enum answer T02_bits_cleared(struct dev *d)
+{
+    const uint8_t before = dev_status(d);
+
+    dev_status_set(d, S_ACK | S_DRIVER);
+    EXPECT(dev_status(d) == before);
+    dev_status_set(d, before | 0x70); /* T08 */
+    EXPECT(dev_status(d) == before);
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer T05_many_resets(struct dev *d)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        queue_ring(dev_queue(d));
+        EXPECT(dev_reset(d));
+        queue_ring(dev_queue(d));
+    }
+    return IGN;
+}
+
+static enum answer T07_failed(struct dev *d)
+{
+    dev_status_set(d, dev_status(d) | S_FAILED);
+    queue_ring(dev_queue(d));
+    (void)dev_config(d, 0, 4);
+    EXPECT(dev_status(d) & S_FAILED);
+    return IGN;
+}
+
+/* Every register at every width and many offsets, written and read. */
+static enum answer C04_widths(struct dev *d)
+{
+    static const uint8_t skip = R_STATUS;
+
+    for (unsigned off = 0; off < 0x50; off++)
+        for (unsigned len = 1; len <= 4; len *= 2) {
+            (void)common_get(d, off, len);
+            if (off + len <= skip || off > skip)
+                common_set(d, off, len, 0xffffffff);
+        }
+    for (unsigned off = 0; off < 64; off += 8)
+        (void)mmio_read8(d->common + off);
+    mmio_write8(d->common + R_DESC, UINT64_MAX); /* C11 */
+    return IGN;
+}
+
+static enum answer C01_past_the_end(struct dev *d)
+{
+    for (unsigned off = 0x100; off < 0x1000; off += 0x7c) {
+        dev_config_set(d, off, 4, 0xffffffff);
+        EXPECT(dev_config(d, off, 4) == 0);
+    }
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer C10_read_only(struct dev *d)
+{
+    const uint32_t queues = common_get(d, R_NUM_QUEUES, 2);
+
+    common_set(d, R_NUM_QUEUES, 2, 0xffff);
+    common_set(d, R_DF, 4, 0xffffffff);
+    common_set(d, R_GENERATION, 1, 0xff);
+    common_set(d, R_NOTIFY_OFF, 2, 0xffff);
+    EXPECT(common_get(d, R_NUM_QUEUES, 2) == queues);
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer P02_all_ones(struct dev *d)
+{
+    static const uint8_t fixed[] = {0x00, 0x08, 0x2c, 0x34};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(fixed); i++) {
+        const uint32_t before = pci_read(d->devfn, fixed[i], 4);
+
+        pci_write(d->devfn, fixed[i], 4, 0xffffffff);
+        EXPECT(pci_read(d->devfn, fixed[i], 4) == before);
+    }
+    for (unsigned cap = pci_cap(d->devfn, PCI_VNDR_ID, 0), i = 0; cap && i < 8; i++) {
+        const uint32_t before = pci_read(d->devfn, cap + 8, 4);
+
+        if (pci_read(d->devfn, cap + 3, 1) != 5) { /* P04; the window may be aimed */
+            pci_write(d->devfn, cap + 8, 4, 0xffffffff);
+            EXPECT(pci_read(d->devfn, cap + 8, 4) == before);
+        }
+        cap = pci_cap(d->devfn, PCI_VNDR_ID, cap);
+    }
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer P07_not_there(struct dev *d)
+{
+    EXPECT(pci_read(d->devfn | 1, 0, 4) == 0xffffffff); /* P08 */
+    EXPECT(pci_read(0xf8, 0, 4) == 0xffffffff);
+    pci_write(0xf8, 4, 2, 7);
+    out32(0xcf8, d->devfn << 8);
+    EXPECT(in32(0xcfc) == 0xffffffff);
+    out32(0xcfc, 0);
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer P14_bar_anywhere(struct dev *d)
+{
+    static const uint32_t low[] = {0, 0xfee00000, 0xfec00000, 0xe8000000, 0xfffff000, 0x200000};
+    const unsigned bar = 0x20;
+    const uint32_t before[] = {pci_read(d->devfn, bar, 4), pci_read(d->devfn, bar + 4, 4)};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(low); i++) {
+        pci_write(d->devfn, bar + 4, 4, i % 2 ? 0 : 0xffffffff);
+        pci_write(d->devfn, bar, 4, low[i]);
+    }
+    pci_write(d->devfn, bar + 4, 4, before[1]);
+    pci_write(d->devfn, bar, 4, before[0]);
+    EXPECT(pci_read(d->devfn, bar, 4) == before[0]);
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer P29_window(struct dev *d)
+{
+    unsigned cap = pci_cap(d->devfn, PCI_VNDR_ID, 0);
+
+    while (cap && pci_read(d->devfn, cap + 3, 1) != 5)
+        cap = pci_cap(d->devfn, PCI_VNDR_ID, cap);
+    for (unsigned bar = 0; bar < 256; bar += 51)
+        for (unsigned len = 0; len < 9; len++) { /* P31 */
+            pci_write(d->devfn, cap + 4, 1, bar);
+            pci_write(d->devfn, cap + 8, 4, bar * 0x01010101);
+            pci_write(d->devfn, cap + 12, 4, len);
+            (void)pci_read(d->devfn, cap + 16, 4);
+            pci_write(d->devfn, cap + 16, 4, 0xffffffff);
+        }
+    EXPECT(honest(d));
+    return IGN;
+}
+
+static enum answer X10_ports(struct dev *d)
+{
+    for (unsigned i = 0; i < 500; i++) {
+        out8(0x80, (uint8_t)i);
+        out8(0x92, 0);
+        out8(0xcf9, 0);
+        out8(0x600, 0);                  /* X07 */
+        out8(0x70, (uint8_t)(0x80 | i)); /* X04 */
+        (void)in8(0x71);
+    }
+    EXPECT(honest(d));
+    return IGN;
+}
+
+const struct row rows_regs[] = {
+    {"F01 bits never offered", W_M, D_ALL, IGN, F01_never_offered},
+    {"F02 features too late", W_M, D_ALL, IGN, F02_after_features_ok},
+    {"F04 feature select outside", W_M, D_ALL, IGN, F04_select_outside},
+    {"F07 no features", W_ALL, D_ALL & ~D_NET, IGN, F07_no_features},
+    {"T01 DRIVER_OK alone", W_M, D_ALL, IGN, T01_no_features_ok},
+    {"T02 T08 status bits", W_M, D_ALL, IGN, T02_bits_cleared},
+    {"T05 many resets", W_ALL, D_BLK | D_NET, IGN, T05_many_resets},
+    {"T07 FAILED", W_ALL, D_ALL, IGN, T07_failed},
+    {"C01 past the end", W_M, D_ALL, IGN, C01_past_the_end},
+    {"C04 C11 every width", W_M, D_BLK | D_NET, IGN, C04_widths},
+    {"C10 read-only registers", W_M, D_ALL, IGN, C10_read_only},
+    {"P02 P04 all ones", W_MS, D_ALL, IGN, P02_all_ones},
+    {"P07 P08 not there", W_MS, D_BLK, IGN, P07_not_there},
+    {"P14 P16 BAR anywhere", W_MS, D_ALL, IGN, P14_bar_anywhere},
+    {"P29 P31 window", W_MS, D_ALL, IGN, P29_window},
+    {"X04 X07 X10 ports", W_S, D_BLK, IGN, X10_ports},
+    {0},
+};
