@@ -314,6 +314,28 @@ static void test_picture(void **state)
     show_end();
 }
 
+static void black(uint32_t y, uint32_t *row)
+{
+    (void)y;
+    memset(row, 0, WIDTH * sizeof(*row));
+}
+
+/* A window for each screen; one that is off is black. */
+static void test_screens(void **state)
+{
+    (void)state;
+    screens = 2;
+    show_start(EVENTS_OF_TABLET);
+    screens = 1;
+    title_is("web screen 0 - running");
+    XMoveWindow(x, win, 500, 500); /* what is under another window has no pixels */
+    pixels_are(WIDTH, HEIGHT, black);
+    title_is("web screen 1 - running");
+    XMoveWindow(x, win, 0, 0);
+    pixels_are(WIDTH, HEIGHT, plain);
+    show_end();
+}
+
 /* The window is resized, the guest is told, and draws what fits. Smaller, then larger. */
 static void test_resize(void **state)
 {
@@ -469,6 +491,7 @@ int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_picture, show_kill),
+        cmocka_unit_test_teardown(test_screens, show_kill),
         cmocka_unit_test_teardown(test_resize, show_kill),
         cmocka_unit_test_teardown(test_keys, show_kill),
         cmocka_unit_test_teardown(test_tablet, show_kill),

@@ -23,6 +23,7 @@ enum { WIDTH = 320, HEIGHT = 240, GOOD = 42 };
 static int told; /* where it tells what it sees, a line each */
 static _Atomic uint64_t wanted;
 static uint32_t size_w, size_h, salt; /* of the picture */
+static unsigned screens = 1;          /* the last one is drawn on */
 
 static void fill(void *ctx, uint32_t x, uint32_t y, uint32_t n, uint32_t *to)
 {
@@ -49,14 +50,14 @@ static void on_close(void *ctx)
 
 static void draw(struct display *d, struct display_rect rect)
 {
-    display_draw(d, 0, rect, fill, NULL);
+    display_draw(d, screens - 1, rect, fill, NULL);
 }
 
 static void show(struct display *d, uint32_t width, uint32_t height)
 {
     size_w = width;
     size_h = height;
-    display_set(d, 0, width, height);
+    display_set(d, screens - 1, width, height);
     draw(d, (struct display_rect){0, 0, width, height});
 }
 
@@ -151,7 +152,7 @@ static int machine(enum events_of pointer)
 
     salt = 0;
     sandbox_begin(&config);
-    d = display_sdl_open(1, WIDTH, HEIGHT, &err);
+    d = display_sdl_open(screens, WIDTH, HEIGHT, &err);
     if (!d || !keys || !points) {
         fprintf(stderr, "# %s\n", err.text);
         return 1;
