@@ -64,7 +64,7 @@ static void text_put(uint8_t *d, uint8_t kind, const char *text)
 
     d[3] = kind;
     memset(d + 5, ' ', DESCRIPTOR_TEXT);
-    memcpy(d + 5, text, n);
+    memcpy(d + 5, text, n); /* NOLINT(bugprone-not-null-terminated-result): it ends in a newline */
     if (n < DESCRIPTOR_TEXT)
         d[5 + n] = '\n';
 }

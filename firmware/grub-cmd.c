@@ -62,7 +62,7 @@ static int cmd_flow(struct grub *g, const struct grub_words *w, const struct gru
     for (size_t i = 0; i < ARRAY_SIZE(map); i++)
         if (!strcmp(w->word[0], map[i].word))
             g->flow = map[i].flow;
-    return g->flow == GRUB_RETURN && w->count > 1 ? atoi(w->word[1]) != 0 : g->status;
+    return g->flow == GRUB_RETURN && w->count > 1 ? strtol(w->word[1], NULL, 10) != 0 : g->status;
 }
 
 static int cmd_load_env(struct grub *g, const struct grub_words *w, const struct grub_text *body)

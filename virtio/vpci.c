@@ -189,7 +189,7 @@ static void func_cap_denied(struct pci_func *func, unsigned off)
     unsigned at = func->cfg[PCI_CAP_PTR];
 
     for (; at; at = func->cfg[at + 1])
-        if (func->cfg[at] == PCI_CAP_ID_VENDOR && off >= at && off < at + func->cfg[at + 2])
+        if (off >= at && func->cfg[at] == PCI_CAP_ID_VENDOR && off < at + func->cfg[at + 2])
             lint_see(vp->dev, LINT_CAP_WRITE, off);
 }
 

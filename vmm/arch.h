@@ -78,7 +78,7 @@ void arch_state_free(struct arch_state *state);
 
 /* Routes of the lines that exist without any message: at most max written, how many returned. */
 struct kvm_irq_routing_entry;
-unsigned arch_line_routes(struct kvm_irq_routing_entry *rows, unsigned max);
+unsigned arch_line_routes(struct kvm_irq_routing_entry *table, unsigned max);
 
 /* What KVM_IRQ_LINE calls line gsi. */
 uint32_t arch_line(uint32_t gsi);

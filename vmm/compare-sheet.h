@@ -86,6 +86,6 @@ const struct row *sheet_find(const struct sheet *sheet, const char *device, cons
 /* A cell for people: "1.25 ms", "4.0 KiB", "12"; "-": it has none. Without the mark of noise. */
 const char *cell_text(const struct row *row, const struct cell *cell, char buf[FIGURE_TEXT]);
 /* A number in its unit, for people. */
-const char *number_text(enum figure_unit unit, double number, char buf[FIGURE_TEXT]);
+const char *number_text(enum figure_unit unit, double v, char buf[FIGURE_TEXT]);
 
 #endif

@@ -72,7 +72,8 @@ void compare_work_remove(const struct compare_work *w)
 void compare_work_clear(const struct compare_work *w)
 {
     unlink(w->trace);
-    truncate(w->errors, 0);
+    if (truncate(w->errors, 0) < 0)
+        unlink(w->errors);
 }
 
 static bool run_has(const struct compare_work *w, const char *word)

@@ -18,12 +18,13 @@
 
 static int column_add(struct compare_opts *o, const char *word, size_t len, struct err *err)
 {
-    char *to = o->column[o->n_columns];
+    char *to;
 
     if (!len || len > COMPARE_WORD)
         return err_set(err, EINVAL, "'%.*s' cannot be a column", (int)len, word);
     if (o->n_columns == COMPARE_COLUMNS)
         return err_set(err, EINVAL, "at most %d columns", COMPARE_COLUMNS);
+    to = o->column[o->n_columns];
     memcpy(to, word, len);
     to[len] = '\0';
     for (unsigned i = 0; i < o->n_columns; i++)

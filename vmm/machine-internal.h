@@ -56,13 +56,14 @@ struct machine {
     bool stuck;              /* host I/O did not end: guest memory must stay mapped */
 };
 
-/* What the user's keys mean; what power management and vCPUs call, on their threads. */
+/* What the user's keys mean; what power management and vCPUs call, on their threads; arg and ctx
+ * are the struct machine. */
 extern const struct con_tty_key machine_keys[];
-void machine_pm_off(void *machine);
-void machine_pm_restart(void *machine);
-void machine_balloon_changed(void *machine);
+void machine_pm_off(void *arg);
+void machine_pm_restart(void *arg);
+void machine_balloon_changed(void *arg);
 void machine_window_closing(void *machine);
-void machine_vcpu_ended(void *machine, enum vcpu_event event, unsigned cpu);
+void machine_vcpu_ended(void *ctx, enum vcpu_event event, unsigned cpu);
 
 /* The ways to tell the main loop something, signals included. 0 or -errno with err filled. */
 int machine_wishes_open(struct machine *machine, struct err *err);

@@ -122,6 +122,7 @@ static void device_compare(struct replay *r, const struct part *part)
             replay_differs(r, "byte %u of its configuration was 0x%x, here 0x%x", i, rec.bytes[i],
                            byte);
     }
+    r->rec = NULL;
 }
 
 static int places_make(struct replay *r, struct err *err)

@@ -138,7 +138,7 @@ struct kvm_msrs *x86_msr_save(struct vcpu *vcpu, struct err *err)
         return NULL;
     }
     fit = realloc(msrs, msrs_size(msrs->nmsrs));
-    return fit ? fit : msrs;
+    return fit ? fit : msrs; /* cppcheck-suppress memleak ; it goes to the caller either way */
 }
 
 int x86_msr_restore(struct vcpu *vcpu, const struct kvm_msrs *msrs)
