@@ -21,6 +21,9 @@ PNG     ?= $(shell $(PKG_CONFIG) --exists libpng 2>/dev/null && echo 1 || echo 0
 V       ?= 0
 PREFIX  ?= /usr/local
 DESTDIR ?=
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -139,7 +142,7 @@ Q := @
 say = @printf '  %-8s%s\n'
 endif
 
-.PHONY: all run check tests style install clean help packages packages-again objects test-programs bench bench-native prove fuzz fuzz-seeds coverage libraries FORCE
+.PHONY: uninstall package-check all run check tests style install clean help packages packages-again objects test-programs bench bench-native prove fuzz fuzz-seeds coverage libraries FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -167,11 +170,13 @@ help:
 	@echo 'make bench      vmm and QEMU side by side; writes build/bench/report.html'
 	@echo 'make bench-native  ns per request through the rings, without KVM'
 	@echo 'make style      the laws of the tree'
-	@echo 'make docs       links, options, targets and function names in the documents'
+	@echo 'make lint       clang-tidy and cppcheck, and the analyzer of gcc on virtio/; IN=DIR... for some'
+	@echo 'make docs       links, spelling, options, targets and function names in the documents'
 	@echo 'make conformance  the clauses of virtio and the tests that show them; $(B)/conformance.html'
-	@echo 'make install    into $$(DESTDIR)$$(PREFIX)'
+	@echo 'make install    into $$(DESTDIR)$$(PREFIX); make uninstall takes it away'
+	@echo 'make package-check  build the Debian package and look at it'
 	@echo 'make clean      remove what was built (not the lab, its kernels and the image)'
-	@echo 'variables       ARCH=x86|arm64  CROSS_COMPILE=aarch64-linux-gnu-  CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  SDL=0|1  PNG=0|1  V=1  PREFIX=DIR  DESTDIR=DIR'
+	@echo 'variables       ARCH=x86|arm64  CROSS_COMPILE=aarch64-linux-gnu-  CC=gcc|clang  SAN=address,undefined|thread  LEGACY=0|1  SLIRP=0|1  SDL=0|1  PNG=0|1  V=1  PREFIX=DIR  DESTDIR=DIR  BASHDIR=DIR  ZSHDIR=DIR  UNITDIR=DIR'
 
 # ---- compiling; a change of flags rebuilds ----
 $(B)/flags: FORCE
@@ -253,8 +258,16 @@ tests: $(TESTS) $(B)/vmm
 style:
 	@tests/style/check
 
+# IN: the directories to look at
+.PHONY: lint
+IN ?= vmm virtio devices firmware
+lint: $(B)/gen/sandbox-table.h
+	@tests/need build lint
+	@CPPFLAGS='$(filter-out -DVMM_VERSION%,$(CPPFLAGS)) $(PKG_CFLAGS)' tests/lint/run $(B) $(filter $(addsuffix /%,$(IN)),$(SRC))
+
 .PHONY: docs
 docs: $(B)/vmm
+	@tests/need lint
 	@tests/docs/run $(B)
 
 .PHONY: conformance
@@ -262,7 +275,7 @@ conformance: $(TESTS)
 	@tests/conformance/run $(B)
 
 check:
-	@tests/need build check display
+	@tests/need build check display lint
 	@$(MAKE) --no-print-directory packages-again
 	@tests/check all $(B) SAN='$(SAN)' LEGACY='$(LEGACY)' CC='$(CC)'
 
@@ -339,11 +352,38 @@ run:
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@examples/run-image
 
-install: all
+# ---- installing: what is put where, a pair for each file ----
+COMPLETIONS := $(B)/complete.bash $(B)/complete.zsh
+$(COMPLETIONS): $(B)/complete.%: $(B)/vmm
+	$(say) WORDS $@
+	$(Q)$(B)/vmm help --complete $* > $@
+
+$(B)/vmm@.service: examples/vmm@.service $(B)/flags
+	$(Q)sed 's,/usr/bin,$(PREFIX)/bin,' $< > $@
+
+DOCDIR := $(PREFIX)/share/doc/vmm
+INSTALLED = $(B)/vmm.1:$(PREFIX)/share/man/man1/vmm.1 $(B)/complete.bash:$(BASHDIR)/vmm \
+	$(B)/complete.zsh:$(ZSHDIR)/_vmm $(B)/vmm@.service:$(UNITDIR)/vmm@.service README.md:$(DOCDIR)/README.md \
+	$(foreach f,$(wildcard docs/*.md),$(f):$(DOCDIR)/$(f)) \
+	$(foreach f,$(INSTALLED_EXAMPLES),examples/$(f):$(DOCDIR)/examples/$(f))
+# those that need nothing of this tree
+INSTALLED_EXAMPLES := boot-image boot-kernel two-machines compare-driver console-socket vmm@.service vmm.conf pod.yaml
+
+install: all $(COMPLETIONS) $(B)/vmm@.service
 	install -D -m 755 $(B)/vmm $(DESTDIR)$(PREFIX)/bin/vmm
-	install -D -m 644 $(B)/vmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmm.1
+	@$(foreach p,$(INSTALLED),install -D -m $$(test -x $(firstword $(subst :, ,$(p))) && echo 755 || echo 644) \
+		$(subst :, $(DESTDIR),$(p)) &&) true
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/vmm $(foreach p,$(INSTALLED),$(DESTDIR)$(lastword $(subst :, ,$(p))))
+	@rmdir --ignore-fail-on-non-empty -p $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR)/examples 2>/dev/null || true
+
+# the Debian package, built and looked at
+package-check:
+	@tests/need build package
+	@tests/package/run build/package
 
 clean:
-	rm -rf build/obj build/san-* build/fuzz build/fuzz-replay build/coverage build/nolegacy build/clang build/tests build/bench/native build/libvmm.a build/vmm build/vmm.1 build/flags
+	rm -rf build/obj build/san-* build/fuzz build/fuzz-replay build/coverage build/nolegacy build/clang build/tests build/bench/native build/libvmm.a build/vmm build/vmm.1 build/complete.bash build/complete.zsh build/vmm@.service build/package build/flags
 
 -include $(OBJ:.o=.d) $(DRIVER_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(NATIVE_OBJ:.o=.d) $(PROVE_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d)

@@ -132,7 +132,8 @@ const struct opt config_bisect_opts[] = {
      false},
     {"--virtio-off", "FEATURE[+FEATURE]...", "withhold these features in all boots", opt_off,
      false},
-    {"--interface", "WORD", "the machine's own interface, as for vmm run", opt_interface, false},
+    {"--interface", "legacy|transitional|modern", "the machine's own interface, as for vmm run",
+     opt_interface, false},
     {"--modern-only", NULL, "the same as for vmm run", opt_modern_only, false},
     {NULL, NULL, NULL, NULL, false},
 };

@@ -231,8 +231,8 @@ const struct opt config_run_opts[] = {
     {"--modern-only", NULL,
      "virtio 1.x only, in the whole machine: no device has the legacy interface", opt_modern_only,
      false},
-    {"--interface", "WORD",
-     "legacy, transitional or modern: the interface of every device that is not told another and "
+    {"--interface", "legacy|transitional|modern",
+     "the interface of every device that is not told another and "
      "whose type has it",
      opt_interface, false},
     {"--virtio-off", "FEATURE[+FEATURE]...",

@@ -212,6 +212,12 @@ void ctl_man(FILE *to)
         fprintf(to, ".TP\n.B %s\n.I %s\n%s.\n", c->word, c->args, c->help);
 }
 
+void ctl_words(FILE *to)
+{
+    for (const struct ctl_command *c = commands; c->word; c++)
+        fprintf(to, " %s", c->word);
+}
+
 static const struct ctl_command *command_find(const char *word)
 {
     for (const struct ctl_command *c = commands; c->word; c++)

@@ -17,5 +17,7 @@ int ctl_connect(const char *name, struct control_client *client, struct err *err
 /* The commands of ctl, a line each; the same as rows of a manual page. */
 void ctl_help(FILE *to);
 void ctl_man(FILE *to);
+/* Their names, a blank before each. */
+void ctl_words(FILE *to);
 
 #endif

@@ -62,7 +62,7 @@ extern const struct con_tty_key machine_keys[];
 void machine_pm_off(void *arg);
 void machine_pm_restart(void *arg);
 void machine_balloon_changed(void *arg);
-void machine_window_closing(void *machine);
+void machine_window_closing(void *arg);
 void machine_vcpu_ended(void *ctx, enum vcpu_event event, unsigned cpu);
 
 /* The ways to tell the main loop something, signals included. 0 or -errno with err filled. */

@@ -14,6 +14,7 @@
 #include "vmm/bisect.h"
 #include "vmm/bootfiles.h"
 #include "vmm/compare.h"
+#include "vmm/complete.h"
 #include "vmm/config-bisect.h"
 #include "vmm/config-compare.h"
 #include "vmm/config.h"
@@ -165,14 +166,38 @@ static int verb_version(int argc, char **argv)
     return 0;
 }
 
+static int help_complete(const char *shell)
+{
+    static const struct complete_verb words[] = {
+        {"run", "", {config_run_opts}},
+        {"boot-info", "@file", {NULL}},
+        {"list", "--json", {NULL}},
+        {"ctl", "@machine", {NULL}},
+        {"top", "@machine", {top_opts}},
+        {"trace", "show perfetto diff replay", {trace_show_opts, trace_diff_opts}},
+        {"compare", "", {config_compare_opts, config_run_opts}},
+        {"bisect", "", {config_bisect_opts, config_run_opts}},
+        {"version", "", {NULL}},
+        {"help", "--man --complete", {NULL}},
+        {NULL, NULL, {NULL}},
+    };
+    struct err err;
+
+    return complete_print(shell, words, stdout, &err) < 0 ? fail(&err) : 0;
+}
+
 static int verb_help(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "--complete") == 0)
+        return help_complete(argv[2]);
     if (argc == 2 && strcmp(argv[1], "--man") == 0) {
         man_print(stdout);
         return 0;
     }
     if (argc != 1) {
-        log_msg(LOG_ERROR, "usage: vmm help, or vmm help --man for the manual page's source");
+        log_msg(LOG_ERROR,
+                "usage: vmm help, vmm help --man for the manual page's source, or vmm help "
+                "--complete bash|zsh for words that a shell completes");
         return MACHINE_FAILED;
     }
     help_print(stdout);
@@ -210,7 +235,10 @@ static const struct verb verbs[] = {
      "vary from boot to boot)",
      bisect_main},
     {"version", "", "print the version", verb_version},
-    {"help", "[--man]", "print this, or the source of the manual page", verb_help},
+    {"help", "[--man | --complete bash|zsh]",
+     "print this, or the source of the manual page, or a script that completes words of vmm's in a "
+     "shell",
+     verb_help},
     {NULL, NULL, NULL, NULL},
 };
 
