@@ -14,10 +14,8 @@
 enum {
     AT_TEXT_OFFSET = 8,
     AT_IMAGE_SIZE = 16,
-    AT_FLAGS = 24,
     AT_MAGIC = 56,
     HEADER = 64,
-    FLAG_BIG_ENDIAN = 1,
     GZIP_WINDOW = 15 + 16, /* zlib: the largest, with gzip's header */
     GROW = 16 << 20,
 };
@@ -98,6 +96,9 @@ int linux_arm64_unzip(const struct load_file *file, struct load_file *out, struc
 
 /* ---- Image ---- */
 
+/* flags do not matter: a big-endian kernel makes the processor so by itself, any size of pages is
+ * the processor's business, and the place is right for all. */
+
 int linux_arm64_load(const struct load_job *job, uint64_t ram, uint64_t end,
                      struct load_result *out, struct err *err)
 {
@@ -105,10 +106,6 @@ int linux_arm64_load(const struct load_job *job, uint64_t ram, uint64_t end,
     uint64_t offset = le64_load(file->data + AT_TEXT_OFFSET);
     uint64_t size = le64_load(file->data + AT_IMAGE_SIZE);
 
-    if (size && le64_load(file->data + AT_FLAGS) & FLAG_BIG_ENDIAN)
-        return load_refuse(file, err,
-                           "it is a big-endian kernel (flags), which starts in no "
-                           "machine that is little-endian");
     if (!size) {
         offset = OLD_TEXT_OFFSET;
         size = file->size + OLD_BSS;

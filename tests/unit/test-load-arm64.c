@@ -109,6 +109,7 @@ static void test_image(void **state)
     assert_memory_equal(at(r, r->out.initrd_gpa, 5), "start", 5);
     assert_memory_equal(at(r, r->out.fdt_gpa, 4), "\xd0\x0d\xfe\xed", 4);
     image_make(r->image, 0x80000, 2 * IMAGE_BYTES);
+    le64_store(r->image + FLAGS, 0xb); /* a big-endian kernel turns the processor round itself */
     loads(r, r->image, IMAGE_BYTES, NULL);
     assert_true(r->out.entry.pc == ARM64_RAM_BASE + 0x80000);
 }
@@ -227,7 +228,6 @@ static void test_hostile_images(void **state)
         uint64_t offset, size, flags;
         const char *why;
     } row[] = {
-        {0, 2 * IMAGE_BYTES, 0xb, "big-endian"},
         {0, IMAGE_BYTES - 1, 0xa, "less than the file's"},
         {0, RAM, 0xa, "raise --mem"},
         {0, UINT64_MAX, 0xa, "raise --mem"},
