@@ -58,6 +58,8 @@ static int about(struct err *err, int ret, const char *where, const char *name)
 
     if (!err || ret >= 0)
         return ret;
+    if (!*where && strncmp(err->text, name, strlen(name)) == 0)
+        return ret; /* its words have said it */
     inner = *err;
     return err_set(err, -ret, "%s%s%s: %.1200s", where, *where ? "," : "", name, inner.text);
 }
