@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * picture FILE.png WIDTH HEIGHT pattern|text: is that picture of a guest's screen so large, and
+ * does it show what tests/guest/prog/scanout.c draws, pixel by pixel; or letters: some pixels, but
+ * few, that are not black?
+ */
+#include <png.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t *picture_read(const char *path, png_image *image)
+{
+    uint32_t *pixels;
+
+    memset(image, 0, sizeof(*image));
+    image->version = PNG_IMAGE_VERSION;
+    if (!png_image_begin_read_from_file(image, path))
+        return NULL;
+    image->format = PNG_FORMAT_BGRA;
+    pixels = malloc(PNG_IMAGE_SIZE(*image));
+    if (pixels && !png_image_finish_read(image, NULL, pixels, 0, NULL))
+        return NULL;
+    return pixels;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long wrong = 0, lit = 0, all;
+    png_image image;
+    uint32_t *pixels;
+
+    if (argc != 5)
+        return fprintf(stderr, "usage: picture FILE.png WIDTH HEIGHT pattern|text\n"), 2;
+    pixels = picture_read(argv[1], &image);
+    if (!pixels)
+        return fprintf(stderr, "%s: %s\n", argv[1], image.message), 2;
+    all = (unsigned long)image.width * image.height;
+    for (unsigned long i = 0; i < all; i++) {
+        const uint32_t x = (uint32_t)(i % image.width), y = (uint32_t)(i / image.width);
+        const uint32_t pixel = pixels[i] & 0xffffff;
+
+        wrong += pixel != ((x * 0x010305 + y * 0x030107) & 0xffffff);
+        lit += pixel != 0;
+    }
+    printf("%ux%u, %lu pixels are not of the pattern, %lu are not black\n", image.width,
+           image.height, wrong, lit);
+    if (image.width != strtoul(argv[2], NULL, 10) || image.height != strtoul(argv[3], NULL, 10))
+        return 1;
+    return strcmp(argv[4], "text") == 0 ? lit < 500 || lit > all / 3 : wrong != 0;
+}
