@@ -96,9 +96,8 @@ int linux_arm64_unzip(const struct load_file *file, struct load_file *out, struc
 
 /* ---- Image ---- */
 
-/* flags do not matter: a big-endian kernel makes the processor so by itself, any size of pages is
- * the processor's business, and the place is right for all. */
-
+/* The header's flags do not matter: a big-endian kernel makes the processor so by itself, the size
+ * of pages is the processor's business, and the place is right for all. */
 int linux_arm64_load(const struct load_job *job, uint64_t ram, uint64_t end,
                      struct load_result *out, struct err *err)
 {

@@ -61,8 +61,8 @@ int arch_vcpu_boot(struct vcpu *vcpu, const struct load_entry *entry, struct err
 /* Before it runs on after a pause. */
 void arch_vcpu_resume(struct vcpu *vcpu);
 
-/* The guest touched address with an instruction that KVM does not decode: let it see an external
- * abort. Its own thread. 0 or -errno. */
+/* The guest touched what is no RAM with an instruction that KVM does not decode: let it see an
+ * external abort. The vCPU's own thread. 0 or -errno. */
 int arch_vcpu_abort(struct vcpu *vcpu);
 
 /* One line of registers, for a vCPU that does not run. */

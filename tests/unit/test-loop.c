@@ -245,6 +245,40 @@ static unsigned count_now(struct count *c)
     return n;
 }
 
+struct canceller {
+    struct loop *loop;
+    struct loop_work work, *victim;
+    unsigned n;
+};
+
+static void on_cancel(void *arg)
+{
+    struct canceller *c = (struct canceller *)arg;
+
+    c->n++;
+    loop_cancel(c->loop, c->victim);
+    if (c->n < 100)
+        loop_post(c->loop, &c->work);
+}
+
+/* A turn ends even if the last work of it is cancelled by what posts itself again and again. */
+static void work_without_its_last(void **state)
+{
+    struct loop *loop = loop_make();
+    struct count d = {.loop = loop};
+    struct loop_work last = {.fn = on_work, .arg = &d};
+    struct canceller c = {.loop = loop, .victim = &last};
+
+    (void)state;
+    c.work = (struct loop_work){.fn = on_cancel, .arg = &c};
+    loop_post(loop, &c.work);
+    loop_post(loop, &last);
+    assert_true(loop_turn(loop, 5000) <= 2);
+    assert_true(c.n <= 2 && d.n == 0);
+    loop_cancel(loop, &c.work);
+    loop_free(loop);
+}
+
 static void on_work_later(void *arg)
 {
     struct count *c = (struct count *)arg;
@@ -493,6 +527,7 @@ int main(void)
         cmocka_unit_test(many_posters),
         cmocka_unit_test(wait_and_wake),
         cmocka_unit_test(add_and_delete_live),
+        cmocka_unit_test(work_without_its_last),
         cmocka_unit_test(work_for_later),
         cmocka_unit_test(hooks),
     };

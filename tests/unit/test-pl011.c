@@ -1,117 +1,45 @@
 // SPDX-License-Identifier: MIT
 /* The PL011: identity, output at once (H20), input as the guest takes it (X02), its interrupts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "devices/platform/pl011.h"
-#include "tests/unit/fake-bus.h"
+#include "tests/unit/platform-rig.h"
 #include "vmm/base/bits.h"
 
 #define BASE UINT64_C(0x09000000)
 
-enum { GSI = 1, OUT_MAX = 1 << 16, FIFO = 32 };
+enum { GSI = 1, FIFO = 32 };
 enum { DR = 0, RSR = 4, FR = 0x18, IBRD = 0x24, LCR_H = 0x2c, CR = 0x30, IFLS = 0x34, IMSC = 0x38 };
 enum { RIS = 0x3c, MIS = 0x40, ICR = 0x44, ID0 = 0xfe0, CELL0 = 0xff0 };
 enum { RX_EMPTY = 0x10, TX_FULL = 0x20, RX_FULL = 0x40, TX_EMPTY = 0x80, BUSY = 8 };
 enum { I_RX = 0x10, I_TX = 0x20, I_TIMEOUT = 0x40, I_BREAK = 0x200, FEN = 0x10, ON = 0x301 };
 
-/* A back end that takes everything, and hands out input as there is room. */
-struct fake_chr {
-    struct chr chr;
-    uint8_t out[OUT_MAX];
-    size_t out_len;
-    const uint8_t *in;
-    size_t in_len;
-};
-
-struct rig {
-    struct fake_irq irq;
-    struct irqs *irqs;
-    struct bus *bus;
-    struct loop *loop;
-    struct fake_chr *line;
-    struct pl011 *uart;
-};
-
-static int64_t fake_put(struct chr *chr, const void *data, size_t len)
-{
-    struct fake_chr *f = container_of(chr, struct fake_chr, chr);
-
-    assert_true(len <= OUT_MAX - f->out_len);
-    memcpy(f->out + f->out_len, data, len);
-    f->out_len += len;
-    return (int64_t)len;
-}
-
-static void fake_more(struct chr *chr)
-{
-    struct fake_chr *f = container_of(chr, struct fake_chr, chr);
-    const size_t n = (size_t)min_u64(f->in_len, chr_room(chr));
-
-    chr_input(chr, f->in, n);
-    f->in += n;
-    f->in_len -= n;
-}
-
-static const struct chr_ops fake_ops = {.put = fake_put, .more = fake_more};
+static struct pl011 *uart;
 
 static int setup(void **state)
 {
-    struct pl011_config config = {.base = BASE, .gsi = GSI};
-    struct rig *r = calloc(1, sizeof(*r));
+    struct rig *r = rig_new();
+    const struct pl011_config config = {.base = BASE, .gsi = GSI, .chr = rig_line(r)};
 
-    r->irqs = fake_irqs_new(&r->irq);
-    r->bus = bus_new(NULL);
-    r->loop = loop_new("test", NULL);
-    r->line = calloc(1, sizeof(*r->line));
-    assert_int_equal(chr_init(&r->line->chr, "line", &fake_ops, r->loop, 0, NULL), 0);
-    config.chr = &r->line->chr;
-    r->uart = pl011_new(r->bus, r->irqs, r->loop, &config, NULL);
-    assert_non_null(r->uart);
+    uart = pl011_new(r->bus, r->irqs, r->loop, &config, NULL);
+    assert_non_null(uart);
     *state = r;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct rig *r = *state;
-
-    pl011_free(r->uart);
-    assert_false(r->irq.level[GSI]);
-    chr_done(&r->line->chr);
-    loop_free(r->loop);
-    bus_free(r->bus);
-    irqs_free(r->irqs);
-    free(r->line);
-    free(r);
+    pl011_free(uart);
+    rig_free(*state, GSI);
     return 0;
 }
 
 static uint32_t in(struct rig *r, unsigned reg)
 {
-    uint32_t v = 0x5a5a5a5a;
-
-    assert_true(bus_read(r->bus, BUS_MMIO, BASE + reg, &v, sizeof(v)));
-    return v;
+    return rig_in(r, BASE + reg);
 }
 
 static void out(struct rig *r, unsigned reg, uint32_t v)
 {
-    assert_true(bus_write(r->bus, BUS_MMIO, BASE + reg, &v, sizeof(v)));
-}
-
-static void type_in(struct rig *r, const char *text)
-{
-    loop_lock(r->loop);
-    r->line->in = (const uint8_t *)text;
-    r->line->in_len = strlen(text);
-    fake_more(&r->line->chr);
-    loop_unlock(r->loop);
+    rig_out(r, BASE + reg, v);
 }
 
 static bool line_up(const struct rig *r)
@@ -168,7 +96,7 @@ static void test_input(void **state)
     struct rig *r = *state;
     static const char text[] = "forty bytes, of which the FIFO takes 32.";
 
-    type_in(r, text);
+    rig_type(r, text);
     assert_int_equal(in(r, FR) & RX_EMPTY, RX_EMPTY); /* it is off */
     out(r, IMSC, I_RX | I_TIMEOUT);
     out(r, CR, ON);
@@ -191,16 +119,16 @@ static void test_trigger(void **state)
     out(r, LCR_H, FEN);
     out(r, CR, ON);
     out(r, IMSC, I_RX);
-    type_in(r, "fifteen bytes..");
+    rig_type(r, "fifteen bytes..");
     assert_false(line_up(r)); /* half of 32 is 16 */
     assert_int_equal(in(r, RIS) & I_TIMEOUT, I_TIMEOUT);
-    type_in(r, "+");
+    rig_type(r, "+");
     assert_true(line_up(r));
     assert_int_equal(in(r, DR), 'f');
     assert_false(line_up(r));
     out(r, IFLS, 0);
     assert_true(line_up(r));
-    type_in(r, "0123456789012345678901234567890123456789");
+    rig_type(r, "0123456789012345678901234567890123456789");
     assert_int_equal(in(r, FR) & RX_FULL, RX_FULL);
     assert_int_equal(r->line->in_len, 40 - (FIFO - 15));
     out(r, LCR_H, 0); /* empties it, and the line goes on */
@@ -248,10 +176,10 @@ static void test_reset(void **state)
     out(r, LCR_H, FEN);
     out(r, CR, ON);
     out(r, IMSC, 0x7ff);
-    type_in(r, "lost");
+    rig_type(r, "lost");
     assert_true(line_up(r));
     loop_lock(r->loop);
-    pl011_reset(r->uart);
+    pl011_reset(uart);
     loop_unlock(r->loop);
     assert_false(line_up(r));
     assert_int_equal(in(r, CR), 0x300);

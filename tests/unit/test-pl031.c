@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The PL031: the wall clock, set by the guest, and the alarm, whatever the host's clock does (H29).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "devices/platform/pl031.h"
-#include "tests/unit/fake-bus.h"
+#include "tests/unit/platform-rig.h"
 
 #define BASE UINT64_C(0x09010000)
 
@@ -25,53 +17,35 @@ static void fake_now(struct timespec *ts)
     *ts = (struct timespec){.tv_sec = wall, .tv_nsec = 990000000};
 }
 
-struct rig {
-    struct fake_irq irq;
-    struct irqs *irqs;
-    struct bus *bus;
-    struct loop *loop;
-    struct pl031 *clock;
-};
+static struct pl031 *pl031;
 
 static int setup(void **state)
 {
     const struct pl031_config config = {.base = BASE, .gsi = GSI, .now = fake_now};
-    struct rig *r = calloc(1, sizeof(*r));
+    struct rig *r = rig_new();
 
     wall = NOW;
-    r->irqs = fake_irqs_new(&r->irq);
-    r->bus = bus_new(NULL);
-    r->loop = loop_new("test", NULL);
-    r->clock = pl031_new(r->bus, r->irqs, r->loop, &config, NULL);
-    assert_non_null(r->clock);
+    pl031 = pl031_new(r->bus, r->irqs, r->loop, &config, NULL);
+    assert_non_null(pl031);
     *state = r;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct rig *r = *state;
-
-    pl031_free(r->clock);
-    assert_false(r->irq.level[GSI]);
-    loop_free(r->loop);
-    bus_free(r->bus);
-    irqs_free(r->irqs);
-    free(r);
+    pl031_free(pl031);
+    rig_free(*state, GSI);
     return 0;
 }
 
 static uint32_t in(struct rig *r, unsigned reg)
 {
-    uint32_t v = 0x5a5a5a5a;
-
-    assert_true(bus_read(r->bus, BUS_MMIO, BASE + reg, &v, sizeof(v)));
-    return v;
+    return rig_in(r, BASE + reg);
 }
 
 static void out(struct rig *r, unsigned reg, uint32_t v)
 {
-    assert_true(bus_write(r->bus, BUS_MMIO, BASE + reg, &v, sizeof(v)));
+    rig_out(r, BASE + reg, v);
 }
 
 static void test_time(void **state)
@@ -104,7 +78,7 @@ static void test_reset(void **state)
     out(r, LR, 1000);
     out(r, IMSC, 1);
     loop_lock(r->loop);
-    pl031_reset(r->clock);
+    pl031_reset(pl031);
     loop_unlock(r->loop);
     assert_int_equal(in(r, DR), 1000);
     assert_int_equal(in(r, IMSC), 0);

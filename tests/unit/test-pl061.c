@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The GPIO block: masked data, both kinds of interrupts, and the power key as gpio-keys uses it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "devices/platform/pl061.h"
-#include "tests/unit/fake-bus.h"
+#include "tests/unit/platform-rig.h"
 
 #define BASE UINT64_C(0x09020000)
 
@@ -17,58 +9,40 @@ enum { GSI = 3, LINE = 3, KEY = 1 << LINE, ALL = 0x3fc };
 enum { DIR = 0x400, IS = 0x404, IBE = 0x408, IEV = 0x40c, IE = 0x410, RIS = 0x414, MIS = 0x418 };
 enum { IC = 0x41c, ID0 = 0xfe0, ID1 = 0xfe4, CELL0 = 0xff0, CELL3 = 0xffc };
 
-struct rig {
-    struct fake_irq irq;
-    struct irqs *irqs;
-    struct bus *bus;
-    struct loop *loop;
-    struct pl061 *gpio;
-};
+static struct pl061 *gpio;
 
 static int setup(void **state)
 {
     const struct pl061_config config = {.base = BASE, .gsi = GSI, .key = LINE};
-    struct rig *r = calloc(1, sizeof(*r));
+    struct rig *r = rig_new();
 
-    r->irqs = fake_irqs_new(&r->irq);
-    r->bus = bus_new(NULL);
-    r->loop = loop_new("test", NULL);
-    r->gpio = pl061_new(r->bus, r->irqs, r->loop, &config, NULL);
-    assert_non_null(r->gpio);
+    gpio = pl061_new(r->bus, r->irqs, r->loop, &config, NULL);
+    assert_non_null(gpio);
     *state = r;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct rig *r = *state;
-
-    pl061_free(r->gpio);
-    assert_false(r->irq.level[GSI]);
-    loop_free(r->loop);
-    bus_free(r->bus);
-    irqs_free(r->irqs);
-    free(r);
+    pl061_free(gpio);
+    rig_free(*state, GSI);
     return 0;
 }
 
 static uint32_t in(struct rig *r, unsigned reg)
 {
-    uint32_t v = 0x5a5a5a5a;
-
-    assert_true(bus_read(r->bus, BUS_MMIO, BASE + reg, &v, sizeof(v)));
-    return v;
+    return rig_in(r, BASE + reg);
 }
 
 static void out(struct rig *r, unsigned reg, uint32_t v)
 {
-    assert_true(bus_write(r->bus, BUS_MMIO, BASE + reg, &v, sizeof(v)));
+    rig_out(r, BASE + reg, v);
 }
 
 static void press(struct rig *r)
 {
     loop_lock(r->loop);
-    pl061_press(r->gpio);
+    pl061_press(gpio);
     loop_unlock(r->loop);
 }
 
@@ -139,7 +113,7 @@ static void test_one_edge(void **state)
     press(r); /* falling edges count after power-on */
     assert_int_equal(in(r, RIS), 0);
     loop_lock(r->loop);
-    pl061_reset(r->gpio);
+    pl061_reset(gpio);
     loop_unlock(r->loop);
     out(r, IEV, KEY);
     out(r, IE, KEY);
@@ -163,7 +137,7 @@ static void test_levels(void **state)
     out(r, IEV, 0);
     assert_false(r->irq.level[GSI]);
     loop_lock(r->loop);
-    pl061_reset(r->gpio);
+    pl061_reset(gpio);
     loop_unlock(r->loop);
     assert_int_equal(in(r, ALL), 0);
     assert_int_equal(in(r, IS), 0);

@@ -1,97 +1,30 @@
 // SPDX-License-Identifier: MIT
 /* The 16550A: what drivers probe, interrupts on an edge-triggered input, flow control, X01, X02. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <stdlib.h>
-
 #include "devices/platform/serial.h"
-#include "tests/unit/fake-bus.h"
+#include "tests/unit/platform-rig.h"
 #include "vmm/base/bits.h"
 
-enum { PORT = 0x3f8, GSI = 4, OUT_MAX = 1 << 16 };
+enum { PORT = 0x3f8, GSI = 4 };
 enum { RBR, IER, IIR, LCR, MCR, LSR, MSR, SCR };
 enum { THR = RBR, FCR = IIR };
 
-/* A back end that takes everything, and hands out input as there is room. */
-struct fake_chr {
-    struct chr chr;
-    uint8_t out[OUT_MAX];
-    size_t out_len;
-    const uint8_t *in;
-    size_t in_len;
-    unsigned puts;
-};
-
-struct rig {
-    struct fake_irq irq;
-    struct irqs *irqs;
-    struct bus *bus;
-    struct loop *loop;
-    struct fake_chr *line;
-    struct serial *serial;
-};
-
-static struct fake_chr *fake_of(struct chr *chr)
-{
-    return container_of(chr, struct fake_chr, chr);
-}
-
-static int64_t fake_put(struct chr *chr, const void *data, size_t len)
-{
-    struct fake_chr *f = fake_of(chr);
-
-    assert_true(len <= OUT_MAX - f->out_len);
-    memcpy(f->out + f->out_len, data, len);
-    f->out_len += len;
-    f->puts++;
-    return (int64_t)len;
-}
-
-static void fake_more(struct chr *chr)
-{
-    struct fake_chr *f = fake_of(chr);
-    const size_t n = (size_t)min_u64(f->in_len, chr_room(chr));
-
-    chr_input(chr, f->in, n);
-    f->in += n;
-    f->in_len -= n;
-}
-
-static const struct chr_ops fake_ops = {.put = fake_put, .more = fake_more};
+static struct serial *serial;
 
 static int setup(void **state)
 {
-    struct rig *r = calloc(1, sizeof(*r));
-    struct serial_config config = {.port = PORT, .gsi = GSI};
+    struct rig *r = rig_new();
+    const struct serial_config config = {.port = PORT, .gsi = GSI, .chr = rig_line(r)};
 
-    r->irqs = fake_irqs_new(&r->irq);
-    r->bus = bus_new(NULL);
-    r->loop = loop_new("test", NULL);
-    r->line = calloc(1, sizeof(*r->line));
-    assert_int_equal(chr_init(&r->line->chr, "line", &fake_ops, r->loop, 0, NULL), 0);
-    config.chr = &r->line->chr;
-    r->serial = serial_new(r->bus, r->irqs, r->loop, &config, NULL);
-    assert_non_null(r->serial);
+    serial = serial_new(r->bus, r->irqs, r->loop, &config, NULL);
+    assert_non_null(serial);
     *state = r;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct rig *r = *state;
-
-    serial_free(r->serial);
-    assert_false(r->irq.level[GSI]);
-    chr_done(&r->line->chr);
-    loop_free(r->loop);
-    bus_free(r->bus);
-    irqs_free(r->irqs);
-    free(r->line);
-    free(r);
+    serial_free(serial);
+    rig_free(*state, GSI);
     return 0;
 }
 
@@ -113,15 +46,6 @@ static void out(struct rig *r, unsigned reg, unsigned value)
 static bool line_up(const struct rig *r)
 {
     return r->irq.level[GSI];
-}
-
-static void type_in(struct rig *r, const char *text)
-{
-    loop_lock(r->loop);
-    r->line->in = (const uint8_t *)text;
-    r->line->in_len = strlen(text);
-    fake_more(&r->line->chr);
-    loop_unlock(r->loop);
 }
 
 /* What drivers do to find out that this is a 16550A with a working FIFO. */
@@ -230,10 +154,10 @@ static void test_receive(void **state)
     out(r, MCR, 0x08);
     out(r, IER, 0x01);
     out(r, FCR, 0x81); /* FIFO, interrupt from 8 on */
-    type_in(r, "abc");
+    rig_type(r, "abc");
     assert_true(line_up(r));
     assert_int_equal(in(r, IIR), 0xcc);
-    type_in(r, "defgh");
+    rig_type(r, "defgh");
     assert_int_equal(in(r, IIR), 0xc4);
     assert_int_equal(in(r, LSR), 0x61);
     for (char c = 'a'; c <= 'h'; c++) {
@@ -252,7 +176,7 @@ static void test_flood_of_input(void **state)
     static char flood[10001];
 
     memset(flood, 'f', sizeof(flood) - 1);
-    type_in(r, flood);
+    rig_type(r, flood);
     assert_int_equal(r->line->in_len, sizeof(flood) - 2);
     out(r, FCR, 0x01); /* empties what is there and takes 16 */
     assert_int_equal(r->line->in_len, sizeof(flood) - 2 - 16);
@@ -273,7 +197,7 @@ static void test_priorities(void **state)
     out(r, MCR, 0x18); /* a loop in and out: the lines move */
     out(r, MCR, 0x08);
     out(r, IER, 0x0f);
-    type_in(r, "q");
+    rig_type(r, "q");
     loop_lock(r->loop);
     chr_break(&r->line->chr);
     loop_unlock(r->loop);
@@ -304,7 +228,7 @@ static void test_loopback(void **state)
     for (int i = 0; i < 17; i++)
         out(r, THR, (unsigned)('A' + i));
     assert_false(line_up(r));
-    type_in(r, "outside");
+    rig_type(r, "outside");
     assert_int_equal(in(r, LSR), 0x63); /* overrun */
     assert_int_equal(in(r, LSR), 0x61);
     for (int i = 0; i < 16; i++)
@@ -354,7 +278,7 @@ static void test_reset(void **state)
     out(r, SCR, 1);
     assert_true(line_up(r));
     loop_lock(r->loop);
-    serial_reset(r->serial);
+    serial_reset(serial);
     loop_unlock(r->loop);
     assert_false(line_up(r));
     assert_int_equal(in(r, IER) | in(r, MCR) | in(r, SCR), 0);

@@ -319,23 +319,21 @@ static struct loop_work *work_take(struct loop *loop)
     return work;
 }
 
+/* As many as are posted now: what they post, themselves perhaps, is for the next turn. */
 static int work_run(struct loop *loop)
 {
-    struct loop_work *last, *work;
-    int n = 0;
+    struct loop_work *work;
+    int n = 0, ran = 0;
 
     pthread_mutex_lock(&loop->post_lock);
-    last = loop->work_head ? loop->work_tail : NULL;
-    pthread_mutex_unlock(&loop->post_lock);
-    if (!last)
-        return 0;
-    while ((work = work_take(loop))) {
-        work->fn(work->arg);
+    for (work = loop->work_head; work; work = work->next)
         n++;
-        if (work == last)
-            break;
+    pthread_mutex_unlock(&loop->post_lock);
+    while (ran < n && (work = work_take(loop))) {
+        work->fn(work->arg);
+        ran++;
     }
-    return n;
+    return ran;
 }
 
 static void later_post(struct loop *loop)
