@@ -303,14 +303,13 @@ static void on_close(struct display *d)
  * loaded stays while one is open. */
 static void texts_prime(void)
 {
-    static bool primed;
     static const char *const of[] = {"ISO-8859-1", "UTF-8"};
+    static iconv_t held[ARRAY_SIZE(of)][2];
 
-    for (unsigned i = 0; !primed && i < ARRAY_SIZE(of); i++) {
-        (void)iconv_open("UTF-8", of[i]);
-        (void)iconv_open(of[i], "UTF-8");
+    for (unsigned i = 0; i < ARRAY_SIZE(of) && !held[i][0]; i++) {
+        held[i][0] = iconv_open("UTF-8", of[i]);
+        held[i][1] = iconv_open(of[i], "UTF-8");
     }
-    primed = true;
 }
 
 /* Signals are the machine's, and so is what happens when the last window closes. */
