@@ -27,6 +27,9 @@
 int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t *cpu_id,
                struct board *board, struct err *err);
 
+/* The same for a host that has no KVM to ask: a machine on which nothing will run. */
+void arch_board_alone(uint64_t ram_size, unsigned cpus, uint32_t *cpu_id, struct board *board);
+
 /* The guest-physical address of port 0; 0: ports are an address space of their own. */
 uint64_t arch_pio_base(void);
 

@@ -68,4 +68,8 @@ void machine_vcpu_ended(void *ctx, enum vcpu_event event, unsigned cpu);
 /* The ways to tell the main loop something, signals included. 0 or -errno with err filled. */
 int machine_wishes_open(struct machine *machine, struct err *err);
 
+/* Find what to boot and bring it into guest memory, which reads as zero: all but telling vCPUs. 0
+ * or -errno with err filled. */
+int machine_boot_load(struct machine *machine, struct load_entry *entry, struct err *err);
+
 #endif

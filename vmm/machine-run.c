@@ -215,17 +215,24 @@ int machine_wishes_open(struct machine *m, struct err *err)
 
 /* ---- running ---- */
 
-static int machine_load(struct machine *m, struct err *err)
+int machine_boot_load(struct machine *m, struct load_entry *entry, struct err *err)
 {
-    struct load_entry entry;
     struct bootfiles files;
     int ret = m->helper ? helper_bootfiles(m->helper, &files, err)
                         : bootfiles_open(m->config, &files, err);
 
     if (ret < 0)
         return ret;
-    ret = bootfiles_load(&files, m->config, &m->board, &m->mem, &entry, err);
+    ret = bootfiles_load(&files, m->config, &m->board, &m->mem, entry, err);
     bootfiles_close(&files);
+    return ret;
+}
+
+static int machine_load(struct machine *m, struct err *err)
+{
+    struct load_entry entry;
+    const int ret = machine_boot_load(m, &entry, err);
+
     return ret < 0 ? ret : vcpus_boot_set(m->vcpus, &entry, err);
 }
 

@@ -32,22 +32,26 @@ static int memory_make(struct machine *m, struct err *err)
 
     for (unsigned i = 0; ret == 0 && i < b->n_ram; i++)
         ret = gmem_alloc(&m->mem, b->ram[i].base, b->ram[i].size, err);
-    for (unsigned i = 0; ret == 0 && i < m->mem.n; i++)
+    for (unsigned i = 0; ret == 0 && m->kvm && i < m->mem.n; i++)
         ret = kvm_memory(m->kvm, i, &m->mem.region[i], err);
     return ret;
 }
+
+static void machine_rehearse(struct machine *m, struct err *err);
 
 static int kvm_make(struct machine *m, struct err *err)
 {
     const unsigned cpus = m->config->cpus;
     int ret;
 
-    m->kvm = kvm_open(err);
-    if (!m->kvm)
-        return -EIO;
     m->cpu_id = calloc(cpus, sizeof(*m->cpu_id));
     if (!m->cpu_id)
         return err_errno(err, ENOMEM, "%u cpus", cpus);
+    m->kvm = kvm_open(err);
+    if (!m->kvm) {
+        machine_rehearse(m, err);
+        return -EIO;
+    }
     ret = arch_board(m->kvm, m->config->mem, cpus, m->cpu_id, &m->board, err);
     if (ret < 0)
         return ret;
@@ -63,13 +67,15 @@ static int bus_make(struct machine *m, struct err *err)
     const struct board_pci *p = &m->board.pci;
     struct pci_layout layout = {p->mem32_base, p->mem32_size, p->mem64_base, p->mem64_size,
                                 p->io_base,    p->io_size,    {0},           false};
-    struct bus_bell_ops bells;
-    struct irq_ops irqs;
+    struct bus_bell_ops bells = {0};
+    struct irq_ops irqs = {0};
 
     memcpy(layout.intx_gsi, p->intx_gsi, sizeof(layout.intx_gsi));
     layout.port_bells = p->config_port != 0; /* else ports are memory to KVM, too */
-    kvm_bell_ops(m->kvm, &bells);
-    irqchip_ops(m->irqchip, &irqs);
+    if (m->kvm) {
+        kvm_bell_ops(m->kvm, &bells);
+        irqchip_ops(m->irqchip, &irqs);
+    }
     m->bus = bus_new(&bells);
     m->irqs = irqs_new(&irqs);
     if (!m->bus || !m->irqs || !(m->root = pci_root_new(m->bus, m->irqs, &layout)))
@@ -178,6 +184,33 @@ static int helper_make(struct machine *m, struct err *err)
         return 0;
     m->helper = helper_start(m->config, m->control ? control_where(m->control) : NULL, err);
     return m->helper ? 0 : -EIO;
+}
+
+static int boot_try(struct machine *m, struct err *err)
+{
+    struct load_entry entry;
+
+    return machine_boot_load(m, &entry, err);
+}
+
+/*
+ * Without KVM nothing will run. All that does not take it is made nevertheless: if something is
+ * wrong with what the user typed, then err says that instead, for he can mend it sooner.
+ */
+static void machine_rehearse(struct machine *m, struct err *err)
+{
+    static int (*const step[])(struct machine *, struct err *) = {
+        memory_make, bus_make, platform_make, devices_make, boot_try,
+    };
+    struct err why = {""};
+
+    arch_board_alone(m->config->mem, m->config->cpus, m->cpu_id, &m->board);
+    for (unsigned i = 0; i < ARRAY_SIZE(step); i++) {
+        if (step[i](m, &why) < 0) {
+            *err = why;
+            return;
+        }
+    }
 }
 
 static int vcpus_make(struct machine *m, struct err *err)

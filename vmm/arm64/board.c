@@ -67,6 +67,29 @@ static uint32_t cpu_affinity(unsigned i)
     return (i & 15) | (i >> 4 & 0xff) << 8 | i >> 12 << 16;
 }
 
+/* What does not depend on the host; board has its interrupt controllers. */
+static void board_fill(struct board *board, uint64_t ram_size, unsigned cpus, uint32_t *cpu_id)
+{
+    board->ram[0] = (struct board_ram){ARM64_RAM_BASE, ram_size};
+    board->n_ram = 1;
+    board->pci.mem64_base = align_up(max_u64(ARM64_RAM_BASE + ram_size, MEM64_LEAST), GIB);
+    if (board->pci.mem64_base < ADDRESS_LIMIT)
+        board->pci.mem64_size = min_u64(ADDRESS_LIMIT - board->pci.mem64_base, MEM64_MOST);
+    for (unsigned i = 0; i < cpus; i++)
+        cpu_id[i] = cpu_affinity(i);
+    board->cpus = cpus;
+    board->cpu_id = cpu_id;
+}
+
+void arch_board_alone(uint64_t ram_size, unsigned cpus, uint32_t *cpu_id, struct board *board)
+{
+    *board = board_model;
+    board->gic.version = 3;
+    board->gic.cpu = (struct board_range){ARM64_GICR_BASE, (uint64_t)cpus * ARM64_GICR_SIZE};
+    board->gic.its = (struct board_range){ARM64_ITS_BASE, ARM64_ITS_SIZE};
+    board_fill(board, ram_size, cpus, cpu_id);
+}
+
 int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t *cpu_id,
                struct board *board, struct err *err)
 {
@@ -83,15 +106,7 @@ int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t
         return err_set(err, EINVAL,
                        "%llu bytes of RAM are not possible: whole pages up to %llu MiB are",
                        (unsigned long long)ram_size, (unsigned long long)(ram_max / MIB));
-    board->ram[0] = (struct board_ram){ARM64_RAM_BASE, ram_size};
-    board->n_ram = 1;
-    board->pci.mem64_base = align_up(max_u64(ARM64_RAM_BASE + ram_size, MEM64_LEAST), GIB);
-    if (board->pci.mem64_base < ADDRESS_LIMIT)
-        board->pci.mem64_size = min_u64(ADDRESS_LIMIT - board->pci.mem64_base, MEM64_MOST);
-    for (unsigned i = 0; i < cpus; i++)
-        cpu_id[i] = cpu_affinity(i);
-    board->cpus = cpus;
-    board->cpu_id = cpu_id;
+    board_fill(board, ram_size, cpus, cpu_id);
     return 0;
 }
 

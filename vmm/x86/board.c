@@ -21,6 +21,8 @@
 #define HIGH_BASE   (4 * GIB)
 #define MEM64_LIMIT (64 * GIB) /* far more than our devices need */
 
+enum { ADDRESS_BITS_MAX = 52 };
+
 static const struct board board_model = {
     .ioapic_base = 0xfec00000,
     .lapic_base = 0xfee00000,
@@ -67,6 +69,25 @@ uint64_t arch_pio_base(void)
     return 0;
 }
 
+/* limit: the first address that processors do not have. */
+static void board_fill(struct board *board, uint64_t ram_size, uint64_t limit, unsigned cpus,
+                       uint32_t *cpu_id)
+{
+    *board = board_model;
+    ram_place(board, ram_size);
+    mem64_place(&board->pci, board->ram[board->n_ram - 1].base + board->ram[board->n_ram - 1].size,
+                limit);
+    for (unsigned i = 0; i < cpus; i++)
+        cpu_id[i] = i;
+    board->cpus = cpus;
+    board->cpu_id = cpu_id;
+}
+
+void arch_board_alone(uint64_t ram_size, unsigned cpus, uint32_t *cpu_id, struct board *board)
+{
+    board_fill(board, ram_size, BIT64(ADDRESS_BITS_MAX), cpus, cpu_id);
+}
+
 int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t *cpu_id,
                struct board *board, struct err *err)
 {
@@ -81,20 +102,13 @@ int arch_board(const struct kvm *kvm, uint64_t ram_size, unsigned cpus, uint32_t
     got = x86_cpuid_offer(kvm, &table, err);
     if (got)
         return got;
-    limit = BIT64(min_u64(cpuid_phys_bits(&table), 52));
+    limit = BIT64(min_u64(cpuid_phys_bits(&table), ADDRESS_BITS_MAX));
     ram_max = limit > HIGH_BASE ? limit - (HIGH_BASE - HOLE_BASE) : HOLE_BASE;
     if (!ram_size || ram_size % (4 * KIB) || ram_size > ram_max)
         return err_set(err, EINVAL,
                        "%llu bytes of RAM are not possible: whole pages up to %llu MiB are, which "
                        "is what this host's processor can address",
                        (unsigned long long)ram_size, (unsigned long long)(ram_max / MIB));
-    *board = board_model;
-    ram_place(board, ram_size);
-    mem64_place(&board->pci, board->ram[board->n_ram - 1].base + board->ram[board->n_ram - 1].size,
-                limit);
-    for (unsigned i = 0; i < cpus; i++)
-        cpu_id[i] = i;
-    board->cpus = cpus;
-    board->cpu_id = cpu_id;
+    board_fill(board, ram_size, limit, cpus, cpu_id);
     return 0;
 }
