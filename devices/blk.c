@@ -237,6 +237,11 @@ static void blk_close(struct vdev *dev)
     blk_backend_close(blk_of(dev)->be);
 }
 
+struct blk_backend *blk_backend_of(const struct vdev *dev)
+{
+    return blk_of(dev)->be;
+}
+
 int blk_resize(struct vdev *dev, struct err *err)
 {
     int ret = blk_backend_resize(blk_of(dev)->be, err);

@@ -28,6 +28,9 @@ int blk_resize(struct vdev *dev, struct err *err);
 /* Make what it is kept in larger, to size bytes, and tell the driver: as blk_backend_grow(). */
 int blk_grow(struct vdev *dev, uint64_t size, struct err *err);
 
+/* What the disk is kept in. The device's loop is locked. */
+struct blk_backend *blk_backend_of(const struct vdev *dev);
+
 extern const struct virtio_type blk_type;
 
 #endif

@@ -26,9 +26,11 @@ static struct machine *machine_of(const struct control_call *call)
 
 static json_t *query_status(struct control_call *call)
 {
-    const bool halted = machine_halted(machine_of(call));
+    const struct machine *m = machine_of(call);
+    const bool halted = machine_halted(m);
+    const char *why = machine_io_error(m) ? "io-error" : "paused";
 
-    return json_pack("{s:b,s:s,s:b}", "running", !halted, "status", halted ? "paused" : "running",
+    return json_pack("{s:b,s:s,s:b}", "running", !halted, "status", halted ? why : "running",
                      "singlestep", 0);
 }
 

@@ -80,6 +80,18 @@ static int disk_discard(void *conf, const char *value, struct err *err)
     return ret;
 }
 
+static int disk_werror(void *conf, const char *value, struct err *err)
+{
+    static const char *const words[] = {
+        [WERROR_REPORT] = "report", [WERROR_ENOSPC] = "enospc", [WERROR_STOP] = "stop"};
+    int i = config_word(words, ARRAY_SIZE(words), value, "report, enospc, stop", err);
+
+    if (i < 0)
+        return i;
+    ((struct config_disk *)conf)->werror = (enum config_werror)i;
+    return 0;
+}
+
 const struct opt config_disk_opts[] = {
     {"ro", NULL, "read-only; others may read the image at the same time", disk_ro, false},
     {"snapshot", NULL, "the guest's writes are thrown away at the end, the image stays untouched",
@@ -101,6 +113,11 @@ const struct opt config_disk_opts[] = {
      "on (the default): what the guest discards (TRIM) is freed on the host, the image gets holes; "
      "off: the disk does not offer it, and the image stays as large as it is",
      disk_discard, false},
+    {"werror", "report|enospc|stop",
+     "when the host refuses a write: report (the default) is an I/O error for the guest; enospc "
+     "pauses the machine for want of space, stop whatever the reason, and what was refused is "
+     "tried again at 'vmm ctl NAME cont'",
+     disk_werror, false},
     {NULL, NULL, NULL, NULL, false},
 };
 

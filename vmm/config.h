@@ -89,6 +89,7 @@ struct config_display {
 };
 
 enum config_cache { CACHE_WRITEBACK, CACHE_DIRECT, CACHE_UNSAFE };
+enum config_werror { WERROR_REPORT, WERROR_ENOSPC, WERROR_STOP };
 
 struct config_disk {
     char *path;
@@ -99,6 +100,7 @@ struct config_disk {
     unsigned queues;     /* 0: not given */
     bool no_discard;
     enum config_cache cache;
+    enum config_werror werror;
     struct config_virtio virtio;
 };
 

@@ -32,6 +32,7 @@ struct machine {
     struct loop_work wished;
     struct loop_work powered;   /* the button was pressed: to be told */
     struct loop_work closing;   /* the user closes the window */
+    struct loop_work refused;   /* a disk holds what the host refuses */
     bool closed_once;           /* ... did so before, in this run of the guest */
     struct loop_work ballooned; /* the balloon's size changed: to be told, not too often */
     struct loop_timer *balloon_wait;
@@ -52,7 +53,8 @@ struct machine {
     struct vcpus *vcpus;
     struct control *control; /* NULL: none */
     struct helper *helper;   /* NULL: there is no sandbox */
-    bool halted;             /* the user stopped it */
+    bool halted;             /* the user stopped it, or a disk did: */
+    bool io_error;           /* and what it holds has not been tried again */
     bool stuck;              /* host I/O did not end: guest memory must stay mapped */
 };
 
@@ -63,6 +65,7 @@ void machine_pm_off(void *arg);
 void machine_pm_restart(void *arg);
 void machine_balloon_changed(void *arg);
 void machine_window_closing(void *arg);
+void machine_disk_held(void *arg);
 void machine_vcpu_ended(void *ctx, enum vcpu_event event, unsigned cpu);
 
 /* The ways to tell the main loop something, signals included. 0 or -errno with err filled. */

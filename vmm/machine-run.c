@@ -201,6 +201,45 @@ static void balloon_tell(void *arg)
                   json_pack("{s:I}", "actual", (json_int_t)info.actual));
 }
 
+void machine_disk_held(void *arg)
+{
+    struct machine *m = (struct machine *)arg;
+
+    vcpus_pause_ask(m->vcpus);
+    loop_post(m->main, &m->refused);
+}
+
+static void held_tell(void *ctx, const struct part *part, int error)
+{
+    struct machine *m = (struct machine *)ctx;
+
+    control_event(m->control, "BLOCK_IO_ERROR",
+                  json_pack("{s:s,s:s,s:s,s:b,s:s}", "device", part->name, "operation", "write",
+                            "action", "stop", "nospace", error == -ENOSPC, "reason",
+                            strerror(-error)));
+    log_msg(LOG_WARN,
+            "%s: the machine is paused, nothing is lost; mend it (%s), then 'vmm ctl %s cont'",
+            part->name, strerror(-error),
+            m->config->name ? m->config->name : control_where(m->control));
+}
+
+/* A disk asked for a pause until its host is better; unless that has been dealt with already. */
+static void disk_refused(void *arg)
+{
+    struct machine *m = (struct machine *)arg;
+    const bool was = m->halted;
+
+    if (!parts_held_each(&m->parts, held_tell, m)) {
+        if (!was)
+            machine_continue(m);
+        return;
+    }
+    m->io_error = true;
+    machine_halt(m);
+    if (!was)
+        control_event(m->control, "STOP", NULL);
+}
+
 int machine_wishes_open(struct machine *m, struct err *err)
 {
     m->ballooned = (struct loop_work){.fn = balloon_tell_later, .arg = m};
@@ -210,6 +249,7 @@ int machine_wishes_open(struct machine *m, struct err *err)
     m->wished = (struct loop_work){.fn = wish_seen, .arg = m};
     m->powered = (struct loop_work){.fn = power_tell, .arg = m};
     m->closing = (struct loop_work){.fn = window_closing, .arg = m};
+    m->refused = (struct loop_work){.fn = disk_refused, .arg = m};
     return signals_open(m, err);
 }
 
@@ -264,7 +304,7 @@ static int machine_reset(struct machine *m, struct err *err)
         return ret;
     gmem_zero(&m->mem);
     panic_watch_reset(&m->panic);
-    m->closed_once = false;
+    m->closed_once = m->io_error = false;
     return machine_load(m, err);
 }
 
@@ -396,6 +436,11 @@ bool machine_halted(const struct machine *m)
     return m->halted;
 }
 
+bool machine_io_error(const struct machine *m)
+{
+    return m->io_error;
+}
+
 bool machine_console_taken(struct machine *m)
 {
     bool taken;
@@ -423,7 +468,8 @@ void machine_halt(struct machine *m)
 /* A wish that waits is looked at first: its turn of machine_loop() lets them run. */
 void machine_continue(struct machine *m)
 {
-    m->halted = false;
+    m->halted = m->io_error = false;
+    parts_held_retry(&m->parts);
     title_set(m, DISPLAY_RUNNING);
     if (atomic_load(&m->wish) == WISH_NONE)
         vcpus_resume(m->vcpus);

@@ -132,6 +132,8 @@ static int devices_make(struct machine *m, struct err *err)
         .guest_order_ctx = m,
         .balloon_changed = machine_balloon_changed,
         .balloon_ctx = m,
+        .disk_held = machine_disk_held,
+        .disk_ctx = m,
         .picture_create = m->helper ? helper_picture : NULL,
         .display_closing = machine_window_closing,
         .display_ctx = m,
@@ -149,6 +151,18 @@ static int loops_make(struct machine *m, struct err *err)
     return machine_wishes_open(m, err);
 }
 
+/* Who pauses by itself has to be told to go on. */
+static int control_missed(const struct config *config, const char *why, struct err *err)
+{
+    for (unsigned i = 0; i < config->n_disks; i++)
+        if (config->disk[i].werror != WERROR_REPORT)
+            return err_set(err, EINVAL,
+                           "--disk %s: werror= needs the control socket, for 'vmm ctl ... cont' to "
+                           "go on after a pause, and there is none: %s",
+                           config->disk[i].path, why);
+    return 0;
+}
+
 /* The control socket. Nobody asked for it: a machine without one is better than none. */
 static int control_make(struct machine *m, struct err *err)
 {
@@ -159,7 +173,7 @@ static int control_make(struct machine *m, struct err *err)
     int ret;
 
     if (config->control && strcmp(config->control, "off") == 0)
-        return 0;
+        return control_missed(config, "--control off", err);
     snprintf(pid, sizeof(pid), "%d", getpid());
     if (config->control)
         name = config->control;
@@ -174,7 +188,7 @@ static int control_make(struct machine *m, struct err *err)
         return err_set(err, -ret, "%s", why.text);
     if (ret < 0)
         log_msg(LOG_WARN, "no control socket: %s", why.text);
-    return 0;
+    return ret < 0 ? control_missed(config, why.text, err) : 0;
 }
 
 /* Before anything is opened that it is not to have. */

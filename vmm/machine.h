@@ -45,6 +45,8 @@ struct control *machine_control(const struct machine *machine);
 void machine_halt(struct machine *machine);
 void machine_continue(struct machine *machine);
 bool machine_halted(const struct machine *machine);
+/* ... because the host refused a write, and not continued since. */
+bool machine_io_error(const struct machine *machine);
 
 /* The console for a client of the control socket, one at a time: is one there? fd does not block
  * and is taken over. */

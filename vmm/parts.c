@@ -107,11 +107,15 @@ static int disk_make(struct parts *parts, unsigned index, struct err *err)
     static const enum blk_cache cache[] = {[CACHE_WRITEBACK] = BLK_CACHE_WRITEBACK,
                                            [CACHE_DIRECT] = BLK_CACHE_DIRECT,
                                            [CACHE_UNSAFE] = BLK_CACHE_UNSAFE};
+    static const enum blk_werror werror[] = {[WERROR_REPORT] = BLK_WERROR_REPORT,
+                                             [WERROR_ENOSPC] = BLK_WERROR_ENOSPC,
+                                             [WERROR_STOP] = BLK_WERROR_STOP};
     const struct blk_open open = {.path = d->path,
                                   .read_only = d->read_only,
                                   .snapshot = d->snapshot || (config->snapshot && !d->read_only),
                                   .no_discard = d->no_discard,
-                                  .cache = cache[d->cache]};
+                                  .cache = cache[d->cache],
+                                  .werror = werror[d->werror]};
     struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL,
                             .block_size = d->block_size,
                             .queues = disk_queues(config, d)};
@@ -122,6 +126,8 @@ static int disk_make(struct parts *parts, unsigned index, struct err *err)
     if (!part)
         return -EIO;
     ret = blk_backend_open(&open, part->loop, &conf.backend, err);
+    if (ret == 0)
+        blk_on_held(conf.backend, parts->env.disk_held, parts->env.disk_ctx);
     return ret < 0 ? ret : part_plug(parts, part, &blk_type, &conf, ifs, &d->virtio, err);
 }
 
@@ -230,6 +236,45 @@ struct part *parts_find_type(const struct parts *parts, const struct virtio_type
         if (parts->part[i]->vpci && parts->part[i]->vpci->dev->type == type)
             return parts->part[i];
     return NULL;
+}
+
+static bool is_disk(const struct part *part)
+{
+    return part->vpci && part->vpci->dev->type == &blk_type;
+}
+
+unsigned parts_held_each(const struct parts *parts,
+                         void (*fn)(void *ctx, const struct part *part, int error), void *ctx)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < parts->n; i++) {
+        const struct part *part = parts->part[i];
+        int error = 0;
+
+        if (!is_disk(part))
+            continue;
+        loop_lock(part->loop);
+        blk_held(blk_backend_of(part->vpci->dev), &error);
+        loop_unlock(part->loop);
+        if (error)
+            fn(ctx, part, error);
+        n += error != 0;
+    }
+    return n;
+}
+
+void parts_held_retry(const struct parts *parts)
+{
+    for (unsigned i = 0; i < parts->n; i++) {
+        const struct part *part = parts->part[i];
+
+        if (!is_disk(part))
+            continue;
+        loop_lock(part->loop);
+        blk_retry(blk_backend_of(part->vpci->dev));
+        loop_unlock(part->loop);
+    }
 }
 
 void parts_free(struct parts *parts)

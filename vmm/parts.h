@@ -36,6 +36,8 @@ struct parts_env {
     void *guest_order_ctx;
     void (*balloon_changed)(void *ctx); /* on a device's or vCPU's thread */
     void *balloon_ctx;
+    void (*disk_held)(void *ctx); /* as blk_on_held(); on a device's thread; NULL: none is held */
+    void *disk_ctx;
     display_png_create_fn *picture_create; /* NULL: files are within reach */
     void (*display_closing)(void *ctx); /* the user closes a window; must not wait; may be NULL */
     void *display_ctx;
@@ -75,6 +77,13 @@ bool parts_reset(struct parts *parts, uint64_t deadline_ns);
 
 /* The device of that name, or NULL. */
 struct part *parts_find(const struct parts *parts, const char *name);
+
+/* Disks whose host refused a change (blk_on_held): each is told to fn, with the -errno.
+ * How many. */
+unsigned parts_held_each(const struct parts *parts,
+                         void (*fn)(void *ctx, const struct part *part, int error), void *ctx);
+/* ... and it is tried again. */
+void parts_held_retry(const struct parts *parts);
 
 /* The first device of that type, or NULL. */
 struct part *parts_find_type(const struct parts *parts, const struct virtio_type *type);

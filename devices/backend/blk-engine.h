@@ -24,6 +24,7 @@ struct blk_backend {
     bool read_only;
     bool device; /* a block device, not a file */
     bool direct, unsafe, no_discard;
+    enum blk_werror werror;
     bool cancel;               /* see blk_cancel(), until nothing is in flight */
     uint8_t cannot[BLK_FILES]; /* ways to zero and discard, bits, that the host does not have */
     struct blk_limits limits;
@@ -37,6 +38,11 @@ struct blk_backend {
     void *batch_arg;
     struct blk_list ready; /* done() to be called soon, result known */
     struct loop_work ready_work;
+    struct blk_list held; /* refused by the host, kept for blk_retry() */
+    unsigned n_held;
+    int held_error;
+    void (*on_held)(void *arg);
+    void *on_held_arg;
     unsigned in_flight;
     struct blk_io *syncing;                /* the one whose sync is under way, or NULL */
     struct blk_list sync_with, sync_later; /* who end with it; who wait for the next one */

@@ -185,6 +185,7 @@ static int backend_fill(struct blk_backend *be, const struct blk_open *o, struct
     be->direct = o->cache == BLK_CACHE_DIRECT;
     be->unsafe = o->cache == BLK_CACHE_UNSAFE;
     be->no_discard = o->no_discard;
+    be->werror = o->werror;
     ret = writes ? device_check(ret, o, &st, err) : 0;
     if (!ret)
         ret = image_lock(be->fd[BLK_IMAGE], o->path, writes, err);

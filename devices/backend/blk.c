@@ -98,8 +98,34 @@ static void host_error(struct blk_backend *be, const struct blk_io *io, int resu
                 be->path, op_name[io->step.op], io->left, io->offset, strerror(-result), more);
 }
 
+/* Is the request to wait for a better host? Not when it is to end anyway. */
+static bool holds(const struct blk_backend *be, const struct blk_io *io, int result)
+{
+    const bool space = result == -ENOSPC || result == -EDQUOT || result == -EFBIG;
+
+    if (!be->on_held || be->cancel || io->op == BLK_READ || io->step.op == BLK_FLUSH)
+        return false;
+    return be->werror == BLK_WERROR_STOP || (be->werror == BLK_WERROR_ENOSPC && space);
+}
+
+static bool io_hold(struct blk_backend *be, struct blk_io *io, int result)
+{
+    if (!holds(be, io, result))
+        return false;
+    blk_list_add(&be->held, io);
+    be->held_error = result;
+    if (be->n_held++)
+        return true;
+    log_msg(LOG_ERROR, "%s: %s of %" PRIu64 " bytes at offset %" PRIu64 " is held: %s", be->path,
+            op_name[io->step.op], io->left, io->offset, strerror(-result));
+    be->on_held(be->on_held_arg);
+    return true;
+}
+
 static void io_fail(struct blk_backend *be, struct blk_io *io, int result)
 {
+    if (io_hold(be, io, result))
+        return;
     host_error(be, io, result);
     io_end(be, io, result);
 }
@@ -346,9 +372,17 @@ static int io_check(struct blk_backend *be, struct blk_io *io)
         return -EIO;
     if (io->op != BLK_READ && be->read_only)
         return -EROFS;
-    if (io->op == BLK_WRITE && be->overlay && io->left)
-        return blk_overlay_reserve(be->overlay, io->offset, io->left, false);
     return io->left ? 0 : 1;
+}
+
+/* The first step, or the next one after a refusal; as step_make(). */
+static int io_begin(struct blk_backend *be, struct blk_io *io)
+{
+    int ret = 0;
+
+    if (io->op == BLK_WRITE && be->overlay && io->left)
+        ret = blk_overlay_reserve(be->overlay, io->offset, io->left, false);
+    return ret ? ret : step_make(be, io);
 }
 
 void blk_submit(struct blk_backend *be, struct blk_io *io)
@@ -362,17 +396,52 @@ void blk_submit(struct blk_backend *be, struct blk_io *io)
         io->n_iov = 0;
     be->in_flight++;
     ret = io_check(be, io);
-    if (!ret)
-        ret = step_make(be, io);
+    if (!ret) {
+        ret = io_begin(be, io);
+        if (ret < 0 && io_hold(be, io, ret))
+            return;
+    }
     if (ret)
         io_end_soon(be, io, ret < 0 ? ret : 0);
     else
         step_submit(be, io);
 }
 
+/* What is held, to be dealt with one by one; some may be held again meanwhile. */
+static struct blk_list held_take(struct blk_backend *be)
+{
+    const struct blk_list list = be->held;
+
+    be->held.head = NULL;
+    be->n_held = 0;
+    return list;
+}
+
+void blk_retry(struct blk_backend *be)
+{
+    struct blk_list list = held_take(be);
+    struct blk_io *io;
+
+    while ((io = blk_list_take(&list))) {
+        const int ret = io_begin(be, io);
+
+        io->step.tries = 0;
+        if (!ret)
+            step_submit(be, io);
+        else if (ret > 0 || !io_hold(be, io, ret))
+            io_end_soon(be, io, ret < 0 ? ret : 0);
+    }
+    be->engine->commit(be);
+}
+
 void blk_cancel(struct blk_backend *be)
 {
+    struct blk_list list = held_take(be);
+    struct blk_io *io;
+
     be->cancel = be->in_flight != 0;
+    while ((io = blk_list_take(&list)))
+        io_end_soon(be, io, -ECANCELED);
 }
 
 /*
@@ -414,6 +483,19 @@ void blk_on_batch(struct blk_backend *be, void (*fn)(void *arg), void *arg)
 {
     be->batch = fn;
     be->batch_arg = arg;
+}
+
+void blk_on_held(struct blk_backend *be, void (*fn)(void *arg), void *arg)
+{
+    be->on_held = fn;
+    be->on_held_arg = arg;
+}
+
+unsigned blk_held(const struct blk_backend *be, int *error)
+{
+    if (error)
+        *error = be->n_held ? be->held_error : 0;
+    return be->n_held;
 }
 
 uint64_t blk_size(const struct blk_backend *be)

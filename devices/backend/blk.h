@@ -66,12 +66,20 @@ struct blk_io {
     int result;
 };
 
+/* What becomes of a change that the host refuses. Others than these two end with the error. */
+enum blk_werror {
+    BLK_WERROR_REPORT, /* it ends with the error */
+    BLK_WERROR_ENOSPC, /* for want of space it is held */
+    BLK_WERROR_STOP,   /* it is held whatever the reason */
+};
+
 struct blk_open {
     const char *path;
     bool read_only;  /* writes fail; other readers may open the image, too */
     bool snapshot;   /* writes go to a temporary file, thrown away at close */
     bool no_discard; /* the image never gets holes */
     enum blk_cache cache;
+    enum blk_werror werror;
     const struct blk_engine *engine; /* NULL: io_uring, or threads where that is refused */
 };
 
@@ -104,6 +112,20 @@ void blk_backend_close(struct blk_backend *be);
 void blk_on_batch(struct blk_backend *be, void (*fn)(void *arg), void *arg);
 
 /*
+ * Call fn when a request begins to be held (blk_werror) and none was before: from the loop or from
+ * within blk_submit(), locked. Without an fn none is held. Held requests wait for blk_retry(), or
+ * end with blk_cancel(). A flush that failed, also that of a stable write, is never held: what the
+ * host has lost by then does not come back (I3).
+ */
+void blk_on_held(struct blk_backend *be, void (*fn)(void *arg), void *arg);
+
+/* Requests that are held; the last one's -errno in *error if it is not NULL. */
+unsigned blk_held(const struct blk_backend *be, int *error);
+
+/* Go on with what is held, from where it failed; blk_commit() is included. */
+void blk_retry(struct blk_backend *be);
+
+/*
  * Begin io. done() is called from the loop, locked, exactly once, never from within blk_submit()
  * or blk_commit(). 0 is reported for a read or a write only when every byte was transferred, for
  * BLK_FLUSH and stable writes only when everything written before is on stable storage (but with
@@ -130,7 +152,7 @@ int blk_backend_resize(struct blk_backend *be, struct err *err);
  */
 int blk_backend_grow(struct blk_backend *be, uint64_t size, struct err *err);
 
-/* Long requests that are in flight may end early, with -ECANCELED. */
+/* Long requests that are in flight may end early, and those that are held do, with -ECANCELED. */
 void blk_cancel(struct blk_backend *be);
 
 /* Bytes, whole sectors; changes in blk_backend_resize() only. */

@@ -200,6 +200,62 @@ static void H02_host_error_is_ioerr(struct bench *b)
     disk_reads(b, 1, 512);
 }
 
+static void count_held(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+/* A write without room: the guest hears nothing of it until it has been done. */
+static void hold_one(struct bench *b, struct ask_blk *a, unsigned *times)
+{
+    const int64_t fails[] = {512, -ENOSPC};
+    uint8_t data[2048];
+
+    *times = 0;
+    memset(data, 0x6b, sizeof(data));
+    blk_on_held(disk.be, count_held, times);
+    disk_script(b, 2, fails);
+    *a = (struct ask_blk){.type = T_OUT, .sector = 4, .out_len = sizeof(data)};
+    ask_make(b, a, data);
+    ask_kick(b, a);
+    for (unsigned i = 0; i < 8; i++)
+        machine_settle(b->m);
+    assert_int_equal(*times, 1);
+    assert_int_equal(blk_held(disk.be, NULL), 1);
+    assert_int_equal(ask_status(b, a), POISON);
+    assert_false(b->d.q[0].ops->used_any(&b->d.q[0]));
+}
+
+static void H01_held_until_there_is_room(struct bench *b)
+{
+    uint8_t back[2048];
+    struct ask_blk a;
+    unsigned times;
+
+    hold_one(b, &a, &times);
+    loop_lock(b->loop);
+    blk_retry(disk.be);
+    loop_unlock(b->loop);
+    assert_int_equal(ask_ended(b, &a), S_OK);
+    image_peek(&disk, 4 * 512, back, sizeof(back));
+    for (unsigned i = 0; i < sizeof(back); i++)
+        assert_int_equal(back[i], 0x6b);
+    assert_int_equal(times, 1);
+    disk_reads(b, 8, 512);
+}
+
+/* A reset waits for no host. */
+static void H01_held_and_reset(struct bench *b)
+{
+    struct ask_blk a;
+    unsigned times;
+
+    hold_one(b, &a, &times);
+    bench_init(b);
+    assert_int_equal(blk_held(disk.be, NULL), 0);
+    disk_reads(b, 8, 512);
+}
+
 static void I3_flush_fails_for_good(struct bench *b)
 {
     const int64_t fails[] = {-EIO};
@@ -273,6 +329,7 @@ static const struct disk_case serial3 = {.serial = "abc"};
 static const struct disk_case serial20 = {.serial = "01234567890123456789"};
 static const struct disk_case by_uring = {.open.engine = &blk_uring};
 static const struct disk_case by_threads = {.open.engine = &blk_pool};
+static const struct disk_case enospc = {.open.werror = BLK_WERROR_ENOSPC};
 static const struct disk_case ro = {.open.read_only = true};
 static const struct disk_case snap = {.open.snapshot = true, .open.engine = &blk_uring};
 
@@ -298,6 +355,8 @@ int main(void)
          NULL},
         {"F07_no_features_at_all", F07_no_features_at_all, BENCH_RAW, NULL},
         {"H02_host_error_is_ioerr", H02_host_error_is_ioerr, 0, NULL},
+        {"H01_held_until_there_is_room", H01_held_until_there_is_room, 0, &enospc},
+        {"H01_held_and_reset", H01_held_and_reset, 0, &enospc},
         {"I3_flush_fails_for_good", I3_flush_fails_for_good, 0, NULL},
         {"H05_image_shrinks", H05_image_shrinks, 0, &by_uring},
         {"read_only", read_only, BENCH_RAW, &ro},

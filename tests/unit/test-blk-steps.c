@@ -193,6 +193,167 @@ static void test_snapshot_failed_write(void **state)
     image_done(&m);
 }
 
+/* ---- H01: what the host refuses is held ---- */
+
+struct held {
+    unsigned times;
+};
+
+static void held_count(void *arg)
+{
+    ((struct held *)arg)->times++;
+}
+
+static void start_held(struct image *m, struct held *h, enum blk_werror werror, bool snapshot)
+{
+    memset(&host, 0, sizeof(host));
+    *h = (struct held){0};
+    image_make(m, SIZE);
+    image_open(m, (struct blk_open){.engine = &scripted, .werror = werror, .snapshot = snapshot});
+    blk_on_held(m->be, held_count, h);
+}
+
+static void ask_begin(struct image *m, struct ask *a, enum blk_op op, uint64_t offset, void *data,
+                      size_t len)
+{
+    *a = (struct ask){.io = {.op = op, .offset = offset, .n_iov = 1}, .iov = {{data, len}}};
+    if (op == BLK_ZERO || op == BLK_DISCARD)
+        a->io.len = len;
+    ask_submit(m, a);
+    for (unsigned i = 0; i < 8; i++)
+        loop_turn(m->loop, 0);
+}
+
+static void retry(struct image *m)
+{
+    loop_lock(m->loop);
+    blk_retry(m->be);
+    loop_unlock(m->loop);
+}
+
+/* It goes on where it was refused, and the data of the moment of the request is what arrives. */
+static void test_H01_held_and_tried_again(void **state)
+{
+    static uint8_t data[3][4096], back[4096];
+    struct ask a[3];
+    struct held h;
+    struct image m;
+    int error;
+
+    (void)state;
+    start_held(&m, &h, BLK_WERROR_ENOSPC, false);
+    for (unsigned i = 0; i < 3; i++)
+        memset(data[i], 0x11 * (int)(i + 1), sizeof(data[i]));
+    SCRIPTED(1024, -ENOSPC, -ENOSPC, -EDQUOT);
+    for (unsigned i = 0; i < 3; i++)
+        ask_begin(&m, &a[i], BLK_WRITE, 8192 * i, data[i], 4096);
+    for (unsigned i = 0; i < 3; i++)
+        assert_false(a[i].ended);
+    assert_int_equal(blk_held(m.be, &error), 3);
+    assert_int_equal(error, -EDQUOT);
+    assert_int_equal(h.times, 1);                        /* told once */
+    assert_int_equal(ask_read(&m, 65536, back, 512), 0); /* others go on */
+
+    SCRIPTED(REAL, -ENOSPC); /* one finds room, the next does not, the third does */
+    retry(&m);
+    for (unsigned i = 0; i < 8; i++)
+        loop_turn(m.loop, 0);
+    assert_true(a[0].ended && !a[1].ended && a[2].ended);
+    assert_int_equal(h.times, 2);
+    retry(&m);
+    assert_int_equal(ask_wait(&m, &a[1]), 0);
+    assert_int_equal(blk_held(m.be, &error), 0);
+    assert_int_equal(error, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(a[i].result, 0);
+        image_peek(&m, 8192 * i, back, 4096);
+        assert_memory_equal(back, data[i], 4096);
+    }
+    assert_int_equal(blk_errors(m.be), 0);
+    retry(&m); /* nothing is held: nothing happens */
+    image_done(&m);
+}
+
+/* Which ones: by the word, and never a read or a flush. */
+static void test_H01_what_is_held(void **state)
+{
+    static const struct {
+        enum blk_werror werror;
+        enum blk_op op;
+        int error;
+        bool held;
+    } rows[] = {
+        {BLK_WERROR_REPORT, BLK_WRITE, ENOSPC, false}, {BLK_WERROR_ENOSPC, BLK_WRITE, ENOSPC, true},
+        {BLK_WERROR_ENOSPC, BLK_WRITE, EFBIG, true},   {BLK_WERROR_ENOSPC, BLK_WRITE, EIO, false},
+        {BLK_WERROR_STOP, BLK_WRITE, EIO, true},       {BLK_WERROR_STOP, BLK_READ, EIO, false},
+        {BLK_WERROR_STOP, BLK_FLUSH, EIO, false},      {BLK_WERROR_ENOSPC, BLK_ZERO, ENOSPC, true},
+        {BLK_WERROR_STOP, BLK_DISCARD, EIO, true},
+    };
+    static uint8_t data[4096];
+    struct image m;
+    struct held h;
+    struct ask a;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        start_held(&m, &h, rows[i].werror, false);
+        SCRIPTED(-rows[i].error);
+        ask_begin(&m, &a, rows[i].op, 0, data, sizeof(data));
+        assert_int_equal(!a.ended, rows[i].held);
+        assert_int_equal(h.times, rows[i].held);
+        assert_int_equal(blk_errors(m.be), !rows[i].held);
+        if (rows[i].held)
+            retry(&m);
+        assert_int_equal(ask_wait(&m, &a), rows[i].held ? 0 : -rows[i].error);
+        image_done(&m);
+    }
+}
+
+/* A reset does not wait for a better host; what the guest itself does wrong is told at once. */
+static void test_H01_cancel_and_mistakes(void **state)
+{
+    static uint8_t data[4096];
+    struct image m;
+    struct held h;
+    struct ask a;
+
+    (void)state;
+    start_held(&m, &h, BLK_WERROR_STOP, false);
+    SCRIPTED(-EIO);
+    ask_begin(&m, &a, BLK_WRITE, 0, data, sizeof(data));
+    assert_false(a.ended);
+    loop_lock(m.loop);
+    blk_cancel(m.be);
+    loop_unlock(m.loop);
+    assert_int_equal(ask_wait(&m, &a), -ECANCELED);
+    assert_int_equal(blk_held(m.be, NULL), 0);
+    assert_int_equal(ask_write(&m, SIZE, data, 512), -EIO);
+    assert_int_equal(ask_write(&m, 0, data, 512), 0);
+    assert_int_equal(h.times, 1);
+    image_done(&m);
+}
+
+/* A snapshot's file fills as any other. */
+static void test_H01_snapshot(void **state)
+{
+    uint8_t data[4096], back[4096];
+    struct image m;
+    struct held h;
+    struct ask a;
+
+    (void)state;
+    start_held(&m, &h, BLK_WERROR_ENOSPC, true);
+    memset(data, 0xc5, sizeof(data));
+    SCRIPTED(512, -ENOSPC);
+    ask_begin(&m, &a, BLK_WRITE, 4096, data, sizeof(data));
+    assert_false(a.ended);
+    retry(&m);
+    assert_int_equal(ask_wait(&m, &a), 0);
+    assert_int_equal(ask_read(&m, 4096, back, 4096), 0);
+    assert_memory_equal(back, data, 4096);
+    image_done(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +364,10 @@ int main(void)
         cmocka_unit_test(test_I3_failed_sync_is_for_good),
         cmocka_unit_test(test_I3_syncs_are_shared),
         cmocka_unit_test(test_snapshot_failed_write),
+        cmocka_unit_test(test_H01_held_and_tried_again),
+        cmocka_unit_test(test_H01_what_is_held),
+        cmocka_unit_test(test_H01_cancel_and_mistakes),
+        cmocka_unit_test(test_H01_snapshot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
