@@ -88,7 +88,7 @@ FIRMWARE_x86 := acpi acpi-dsdt aml cpu-x86 elf-pvh linux-x86 load-x86 memmap pvh
 FIRMWARE_arm64 := fdt linux-arm64 load-arm64
 FIRMWARE_NOT := $(FIRMWARE_$(if $(filter x86,$(ARCH)),arm64,x86):%=firmware/%.c)
 TESTS_x86 := acpi cpuid elf kvm kvm-irq kvm-run linux-x86 load memmap pvh aml cpu-x86
-TESTS_arm64 := fdt load-arm64
+TESTS_arm64 := board-arm64 fdt load-arm64
 TESTS_NOT := $(TESTS_$(if $(filter x86,$(ARCH)),arm64,x86):%=tests/unit/test-%.c)
 SRC := $(sort $(wildcard vmm/*.c vmm/base/*.c vmm/bus/*.c vmm/$(ARCH)/*.c virtio/*.c devices/*.c \
          devices/platform/*.c devices/backend/*.c firmware/*.c))

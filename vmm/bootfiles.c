@@ -137,9 +137,7 @@ static int tree_dump(const char *path, const struct gmem *mem, const struct load
     bool ok;
 
     if (!loaded->fdt_size || !tree)
-        return err_set(err, EINVAL,
-                       "--dump-dtb: there is no device tree: ACPI describes the "
-                       "machine to its guest");
+        return err_set(err, EINVAL, "--dump-dtb: there is no device tree");
     file = fopen(path, "we");
     if (!file)
         return err_errno(err, errno, "cannot make %s", path);

@@ -297,6 +297,10 @@ static int config_check(struct config *config, struct err *err)
     if (!config->kernel && !config->n_disks)
         return err_set(err, EINVAL,
                        "nothing to boot: give --disk IMAGE, or --kernel FILE; see 'vmm help'");
+    if (config->dump_dtb && !ARCH_TREE)
+        return err_set(err, EINVAL,
+                       "--dump-dtb: this machine has no device tree, its guest gets ACPI tables; "
+                       "leave the option out, or use a vmm built for arm64");
     if (config->modern_only && config->interface[0])
         return err_set(err, EINVAL, "--interface and --modern-only exclude each other");
     for (unsigned i = 0; i < config->n_disks; i++)
