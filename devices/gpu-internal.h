@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Between the files of the GPU: gpu.c has the device, gpu-cmd.c its commands, gpu-res.c what they
- * work on, gpu-edid.c what monitors say of themselves. */
+ * work on, gpu-edid.c what monitors say of themselves, gpu-vga.c the frame buffer for before. */
 #ifndef DEVICES_GPU_INTERNAL_H
 #define DEVICES_GPU_INTERNAL_H
 
@@ -58,6 +58,18 @@ struct gpu_scanout {
     struct display_rect rect;
 };
 
+/* The linear frame buffer. */
+struct gpu_vga {
+    struct gpu_frame frame;
+    uint8_t *memory;  /* the guest's; NULL: there is none */
+    uint8_t *seen;    /* as it was looked at last, without gaps */
+    uint64_t size;    /* of the former, bytes */
+    uint64_t wait_ns; /* until it is looked at again */
+    bool left;        /* native mode: nobody looks */
+    bool on;          /* the first screen shows it */
+    struct loop_timer *timer;
+};
+
 struct gpu {
     struct vdev *dev;
     struct display *display;
@@ -67,6 +79,7 @@ struct gpu {
     unsigned n_res;
     struct gpu_res *bucket[GPU_BUCKETS];
     struct gpu_scanout scanout[DISPLAY_SCREENS];
+    struct gpu_vga vga;
 };
 
 static inline struct gpu *gpu_of(const struct vdev *dev)
@@ -105,6 +118,18 @@ uint32_t gpu_scanout_set(struct gpu *gpu, unsigned screen, struct gpu_res *res,
                          struct display_rect rect);
 /* Draw rect of res wherever it is shown. Returns the bytes drawn. */
 uint64_t gpu_scanout_flush(struct gpu *gpu, const struct gpu_res *res, struct display_rect rect);
+
+/* ---- gpu-vga.c ---- */
+
+/* A frame buffer of the size that the first screen is wanted in, if that is not too large. 0 or
+ * -errno with err filled; gpu_vga_close() is due either way. */
+int gpu_vga_open(struct gpu *gpu, struct err *err);
+void gpu_vga_close(struct gpu *gpu);
+
+/* A screen shows a resource: native mode, until gpu_vga_return(). Without a frame buffer: nothing.
+ */
+void gpu_vga_leave(struct gpu *gpu, unsigned screen);
+void gpu_vga_return(struct gpu *gpu);
 
 /* ---- gpu-edid.c ---- */
 

@@ -293,6 +293,8 @@ uint32_t gpu_scanout_set(struct gpu *gpu, unsigned screen, struct gpu_res *res,
     struct gpu_scanout now = {.res = res, .rect = rect};
     uint32_t ret;
 
+    if (!res && !s->res)
+        return GPU_OK;
     if (!res) {
         budget_give(gpu, scanout_cost(s));
         *s = (struct gpu_scanout){0};
@@ -305,6 +307,7 @@ uint32_t gpu_scanout_set(struct gpu *gpu, unsigned screen, struct gpu_res *res,
     if (ret != GPU_OK)
         return ret;
     *s = now;
+    gpu_vga_leave(gpu, screen);
     display_draw(gpu->display, screen, (struct display_rect){0, 0, rect.w, rect.h}, scanout_row, s);
     return GPU_OK;
 }

@@ -114,6 +114,7 @@ static void gpu_stop(struct vdev *dev, struct vq *only)
     gpu_res_clear(gpu);
     cursors_hide(gpu);
     gpu->events = 0;
+    gpu_vga_return(gpu);
 }
 
 static int gpu_open(struct vdev *dev, const void *conf, struct err *err)
@@ -131,7 +132,10 @@ static int gpu_open(struct vdev *dev, const void *conf, struct err *err)
     gpu->budget = c->budget ? c->budget : GPU_BUDGET;
     gpu->changed = (struct loop_work){.fn = screens_changed, .arg = gpu};
     display_set_screen_ops(gpu->display, &screen_ops, gpu);
-    return 0;
+    ret = c->vga ? gpu_vga_open(gpu, err) : 0;
+    if (ret < 0)
+        gpu_vga_close(gpu);
+    return ret;
 }
 
 static void gpu_offer(struct vdev *dev, struct vfeat *f)
@@ -147,6 +151,7 @@ static void gpu_close(struct vdev *dev)
     display_set_screen_ops(gpu->display, NULL, NULL);
     loop_cancel(dev->loop, &gpu->changed);
     gpu_res_clear(gpu);
+    gpu_vga_close(gpu);
 }
 
 static const struct vfeat_row gpu_features[] = {
@@ -157,7 +162,7 @@ static const struct vfeat_row gpu_features[] = {
 const struct virtio_type gpu_type = {
     .name = "gpu",
     .id = VIRTIO_ID_GPU,
-    .class_code = 0x038000, /* 5.7.7-d1: no VGA */
+    .class_code = 0x038000, /* 5.7.7-d1; gpu-vga.c has another */
     .state_size = sizeof(struct gpu),
     .features = gpu_features,
     .config = &gpu_config,

@@ -41,6 +41,12 @@ struct board_gic {
     uint32_t v2m_first, v2m_count;
 };
 
+/* Memory whose pixels a screen shows: XRGB8888, little-endian, rows stride bytes apart. */
+struct board_screen {
+    uint64_t base, size;            /* bytes; below 4 GiB; size 0: none */
+    uint16_t width, height, stride; /* pixels, pixels, bytes */
+};
+
 struct board_pci {
     uint64_t ecam_base, ecam_size; /* base is that of bus 0; 1 MiB per bus; below 4 GiB */
     uint8_t bus_first, bus_last;
@@ -73,6 +79,8 @@ struct board {
     uint16_t reset_port;
     uint8_t reset_value;
     uint32_t power_gsi; /* edge; a pulse is one press of the power button */
+
+    struct board_screen screen; /* x86 */
 
     /* arm64 */
     struct board_gic gic;

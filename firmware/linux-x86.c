@@ -40,7 +40,16 @@ enum {
     AT_INIT_SIZE = 0x260,
     HEADER_END_LEAST = 0x268, /* version 2.12 */
     HEADER_END_MOST = 0x290,  /* boot_params has no more room */
-    /* boot_params only */
+    /* boot_params only: those of screen_info, and others */
+    AT_ORIG_VIDEO_ISVGA = 0x00f,
+    AT_LFB_WIDTH = 0x012,
+    AT_LFB_HEIGHT = 0x014,
+    AT_LFB_DEPTH = 0x016,
+    AT_LFB_BASE = 0x018,
+    AT_LFB_SIZE = 0x01c,
+    AT_LFB_LINELENGTH = 0x024,
+    AT_LFB_COLOURS = 0x026, /* size and position: red, green, blue, reserved */
+    AT_LFB_PAGES = 0x032,
     AT_ACPI_RSDP_ADDR = 0x070,
     AT_EXT_RAMDISK_IMAGE = 0x0c0,
     AT_EXT_RAMDISK_SIZE = 0x0c4,
@@ -62,6 +71,7 @@ enum {
     ENTRY64_OFFSET = 0x200,
     LOADER_UNDEFINED = 0xff,
     VID_MODE_NORMAL = 0xffff,
+    VIDEO_TYPE_EFI = 0x70, /* "a linear frame buffer that firmware has set up" */
 };
 
 struct bzimage {
@@ -213,6 +223,27 @@ static void e820_fill(uint8_t *params, const struct memmap *map)
     }
 }
 
+/*
+ * Firmware's frame buffer. All of Debian's kernels have a driver built in for the kind that EFI
+ * announces, those for clouds only that one; it asks nothing of EFI. lfb_size is in bytes then.
+ */
+static void screen_fill(uint8_t *params, const struct board_screen *s)
+{
+    static const uint8_t colours[8] = {8, 16, 8, 8, 8, 0, 8, 24};
+
+    if (!s->size)
+        return;
+    params[AT_ORIG_VIDEO_ISVGA] = VIDEO_TYPE_EFI;
+    le16_store(params + AT_LFB_WIDTH, s->width);
+    le16_store(params + AT_LFB_HEIGHT, s->height);
+    le16_store(params + AT_LFB_DEPTH, 32);
+    le32_store(params + AT_LFB_BASE, (uint32_t)s->base);
+    le32_store(params + AT_LFB_SIZE, (uint32_t)s->size);
+    le16_store(params + AT_LFB_LINELENGTH, s->stride);
+    memcpy(params + AT_LFB_COLOURS, colours, sizeof(colours));
+    le16_store(params + AT_LFB_PAGES, 1);
+}
+
 /* Of the file only the setup header; fields that a loader writes are written, the rest is 0. */
 static void params_fill(uint8_t params[BOOT_PARAMS_SIZE], const struct bzimage *bz,
                         const struct load_result *out)
@@ -242,6 +273,7 @@ static int params_write(const struct load_job *job, const struct bzimage *bz,
 
     params_fill(params, bz, out);
     e820_fill(params, job->map);
+    screen_fill(params, job->screen);
     return load_write(job, LOW_ZERO_PAGE, params, sizeof(params), "boot_params", err);
 }
 

@@ -153,7 +153,7 @@ int load_kernel(const struct load_file *kernel, const struct load_file *initrd, 
                 struct err *err)
 {
     struct load_result result = {.entry = {.kind = ENTRY_ARM64}};
-    const struct load_job job = {kernel, initrd, cmdline, mem, NULL};
+    const struct load_job job = {kernel, initrd, cmdline, mem, NULL, NULL};
     const uint64_t ram = board->ram[0].base, end = fdt_place(board);
     int ret;
 

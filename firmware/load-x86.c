@@ -122,7 +122,7 @@ int load_kernel(const struct load_file *kernel, const struct load_file *initrd, 
 {
     struct load_result result = {.acpi_gpa = 0};
     struct memmap map;
-    const struct load_job job = {kernel, initrd, cmdline, mem, &map};
+    const struct load_job job = {kernel, initrd, cmdline, mem, &map, &board->screen};
     int ret = memmap_make(board, align_up(acpi_size_bound(board), PAGE), &map, err);
 
     if (ret < 0)

@@ -83,7 +83,8 @@ struct load_job {
     const struct load_file *kernel, *initrd;
     const char *cmdline;
     const struct gmem *mem;
-    const struct memmap *map; /* x86 */
+    const struct memmap *map;          /* x86 */
+    const struct board_screen *screen; /* x86 */
 };
 
 /* -EINVAL, with "FILE: " in front of the sentence. */

@@ -565,7 +565,7 @@ static void legacy_identify(struct vpci *vp)
     const struct virtio_type *type = vp->dev->type;
 
     pci_func_ids(&vp->func, VIRTIO_PCI_VENDOR, quirk_of(type)->pci_id, LEGACY_REVISION,
-                 type->class_code, VIRTIO_PCI_VENDOR, type->id); /* 4.1.2.3-l1..l3 */
+                 vp->dev->class_code, VIRTIO_PCI_VENDOR, type->id); /* 4.1.2.3-l1..l3 */
 }
 
 static void legacy_detach(struct vpci *vp)

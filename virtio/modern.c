@@ -511,8 +511,8 @@ static void modern_identify(struct vpci *vp)
 {
     const uint16_t id = (uint16_t)(VIRTIO_PCI_DEVICE_BASE + vp->dev->type->id);
 
-    pci_func_ids(&vp->func, VIRTIO_PCI_VENDOR, id, REVISION, vp->dev->type->class_code,
-                 VIRTIO_PCI_VENDOR, id); /* subsystem id >= 0x40: 4.1.2.1-d6 */
+    pci_func_ids(&vp->func, VIRTIO_PCI_VENDOR, id, REVISION, vp->dev->class_code, VIRTIO_PCI_VENDOR,
+                 id); /* subsystem id >= 0x40: 4.1.2.1-d6 */
 }
 
 static void modern_detach(struct vpci *vp)

@@ -92,6 +92,7 @@ struct vdev *vdev_new(const struct virtio_type *type, const char *name, struct l
     dev->loop = loop;
     dev->mem = mem;
     dev->dma_off = true; /* until the bus says otherwise */
+    dev->class_code = type->class_code;
     loop_lock(loop);
     ret = type->open(dev, conf, err);
     if (ret == 0) {

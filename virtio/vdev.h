@@ -134,6 +134,10 @@ struct vdev {
     struct vq *vq;
     unsigned n_queues;
 
+    uint32_t class_code; /* the type's, unless open says otherwise */
+    void *memory;        /* that open has behind VPCI_BAR_MEMORY; NULL: none */
+    uint64_t memory_size;
+
     struct vfeat offered, on_request; /* the latter: could be, if vdev_ask() says so */
     struct vfeat withheld;            /* vdev_withhold(): for interfaces that offer more */
     struct vfeat driver;              /* as the driver wrote them; what counts is `accepted` */

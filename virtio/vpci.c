@@ -363,6 +363,8 @@ static int vpci_build(struct vpci *vp, struct irqs *irqs, struct err *err)
                            VPCI_BAR_MSIX, err);
     if (ret == 0)
         ret = interfaces_attach(vp, err);
+    if (ret == 0 && dev->memory)
+        ret = pci_bar_add_memory(&vp->func, VPCI_BAR_MEMORY, dev->memory_size, dev->memory);
     if (ret == 0)
         pci_intx_add(&vp->func);
     return ret;

@@ -15,7 +15,13 @@
 struct vpci;
 
 /* BARs of a virtio function, the same whichever interfaces it has. */
-enum { VPCI_BAR_IO = 0, VPCI_BAR_MSIX = 1, VPCI_BAR_BELLS = 2, VPCI_BAR_MODERN = 4 };
+enum {
+    VPCI_BAR_IO = 0,
+    VPCI_BAR_MEMORY = 0, /* of types that are modern only */
+    VPCI_BAR_MSIX = 1,
+    VPCI_BAR_BELLS = 2,
+    VPCI_BAR_MODERN = 4,
+};
 
 enum { VPCI_INTERFACES = 2 }; /* that one function may have */
 

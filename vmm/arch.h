@@ -33,6 +33,9 @@ void arch_board_alone(uint64_t ram_size, unsigned cpus, uint32_t *cpu_id, struct
 /* The guest-physical address of port 0; 0: ports are an address space of their own. */
 uint64_t arch_pio_base(void);
 
+/* Can a kernel be told of a frame buffer in a BAR when it starts, and does the BAR stay there? */
+bool arch_boot_screen(void);
+
 /* The byte order that this vCPU's data accesses have now (0.9 devices speak it). Its own thread
  * inside a bus handler, or any while paused. */
 enum byte_order arch_vcpu_order(struct vcpu *vcpu);

@@ -255,3 +255,31 @@ void kvm_bell_ops(struct kvm *kvm, struct bus_bell_ops *ops)
 {
     *ops = (struct bus_bell_ops){.assign = bell_assign, .deassign = bell_deassign, .ctx = kvm};
 }
+
+/* #ioctls:main,vcpu KVM_SET_USER_MEMORY_REGION */
+static int slot_set(const struct kvm *kvm, unsigned slot, uint64_t addr, uint64_t size, void *host)
+{
+    struct kvm_userspace_memory_region arg = {
+        .slot = GMEM_REGIONS + slot, /* those below are RAM */
+        .guest_phys_addr = addr,
+        .memory_size = size,
+        .userspace_addr = (uintptr_t)host,
+    };
+
+    return kvm_vm_ioctl(kvm, KVM_SET_USER_MEMORY_REGION, &arg);
+}
+
+static int memory_show(void *ctx, unsigned slot, uint64_t addr, uint64_t size, void *host)
+{
+    return slot_set(ctx, slot, addr, size, host);
+}
+
+static void memory_hide(void *ctx, unsigned slot)
+{
+    slot_set(ctx, slot, 0, 0, NULL);
+}
+
+void kvm_memory_ops(struct kvm *kvm, struct pci_memory_ops *ops)
+{
+    *ops = (struct pci_memory_ops){.show = memory_show, .hide = memory_hide, .ctx = kvm};
+}

@@ -13,6 +13,7 @@
 #include "vmm/base/err.h"
 #include "vmm/base/gmem.h"
 #include "vmm/bus/bus.h"
+#include "vmm/bus/pci.h"
 
 struct kvm;
 
@@ -39,6 +40,9 @@ unsigned kvm_max_vcpus(const struct kvm *kvm);
 
 /* Fill ops with doorbells by ioeventfd. Valid until kvm_close. Its calls: any thread. */
 void kvm_bell_ops(struct kvm *kvm, struct bus_bell_ops *ops);
+
+/* Fill ops with memory slots for BARs. Valid until kvm_close. Its calls: any thread. */
+void kvm_memory_ops(struct kvm *kvm, struct pci_memory_ops *ops);
 
 /* ---- for the KVM border itself ---- */
 

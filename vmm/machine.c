@@ -67,6 +67,7 @@ static int bus_make(struct machine *m, struct err *err)
     const struct board_pci *p = &m->board.pci;
     struct pci_layout layout = {p->mem32_base, p->mem32_size, p->mem64_base, p->mem64_size,
                                 p->io_base,    p->io_size,    {0},           false};
+    struct pci_memory_ops memory = {0};
     struct bus_bell_ops bells = {0};
     struct irq_ops irqs = {0};
 
@@ -74,12 +75,14 @@ static int bus_make(struct machine *m, struct err *err)
     layout.port_bells = p->config_port != 0; /* else ports are memory to KVM, too */
     if (m->kvm) {
         kvm_bell_ops(m->kvm, &bells);
+        kvm_memory_ops(m->kvm, &memory);
         irqchip_ops(m->irqchip, &irqs);
     }
     m->bus = bus_new(&bells);
     m->irqs = irqs_new(&irqs);
     if (!m->bus || !m->irqs || !(m->root = pci_root_new(m->bus, m->irqs, &layout)))
         return err_errno(err, ENOMEM, "bus");
+    pci_root_set_memory_ops(m->root, &memory);
     m->host = pcihost_new(m->root, m->bus, m->io, p->ecam_base, p->config_port != 0, err);
     return m->host ? 0 : -EIO;
 }
@@ -137,8 +140,13 @@ static int devices_make(struct machine *m, struct err *err)
         .picture_create = m->helper ? helper_picture : NULL,
         .display_closing = machine_window_closing,
         .display_ctx = m,
+        .boot_screen = arch_boot_screen(),
     };
-    return parts_make(&m->parts, err);
+    int ret = parts_make(&m->parts, err);
+
+    if (ret == 0)
+        parts_boot_screen(&m->parts, &m->board.screen);
+    return ret;
 }
 
 static int loops_make(struct machine *m, struct err *err)

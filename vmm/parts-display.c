@@ -67,7 +67,7 @@ int parts_make_display(struct parts *parts, struct err *err)
 {
     const struct config *config = parts->env.config;
     const struct config_display *c = &config->display;
-    struct gpu_conf conf = {.budget = 0};
+    struct gpu_conf conf = {.vga = parts->env.boot_screen};
     const struct vinterfaces *ifs;
     struct part *part;
 
@@ -86,6 +86,21 @@ int parts_make_display(struct parts *parts, struct err *err)
     if (config->name)
         display_set_title(parts->display, config->name, DISPLAY_RUNNING);
     return part ? part_plug(parts, part, &gpu_type, &conf, ifs, &c->virtio, err) : -EIO;
+}
+
+void parts_boot_screen(const struct parts *parts, struct board_screen *screen)
+{
+    const struct part *part = parts_find_type(parts, &gpu_type);
+    const struct pci_bar *bar = part ? &part->vpci->func.bar[VPCI_BAR_MEMORY] : NULL;
+    struct gpu_frame frame;
+
+    if (!part || !gpu_frame(part->vpci->dev, &frame))
+        return;
+    *screen = (struct board_screen){.base = bar->home,
+                                    .size = bar->size,
+                                    .width = (uint16_t)frame.width,
+                                    .height = (uint16_t)frame.height,
+                                    .stride = (uint16_t)frame.stride};
 }
 
 void parts_free_display(struct parts *parts)

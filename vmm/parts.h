@@ -14,6 +14,7 @@
 #include "devices/backend/display-png.h"
 #include "devices/backend/evq.h"
 #include "devices/backend/net.h"
+#include "firmware/board.h"
 #include "virtio/interfaces.h"
 #include "virtio/vpci.h"
 #include "vmm/base/gmem.h"
@@ -41,6 +42,7 @@ struct parts_env {
     display_png_create_fn *picture_create; /* NULL: files are within reach */
     void (*display_closing)(void *ctx); /* the user closes a window; must not wait; may be NULL */
     void *display_ctx;
+    bool boot_screen; /* kernels can be told of a frame buffer when they start */
     /* Networks instead of those that the configuration names; NULL: none. As net_slirp_open(). */
     struct net *(*net_open)(void *ctx, unsigned index, const char *name, struct loop *loop,
                             struct err *err);
@@ -67,6 +69,9 @@ struct parts {
 /* Make every device and give PCI its addresses. 0 or -errno with err filled; parts_free() is due
  * either way. */
 int parts_make(struct parts *parts, struct err *err);
+
+/* Where a kernel finds the first screen when it starts; *screen untouched: nowhere. */
+void parts_boot_screen(const struct parts *parts, struct board_screen *screen);
 
 /* Start the loops of those that have their own. */
 int parts_start(struct parts *parts, struct err *err);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * picture FILE.png WIDTH HEIGHT pattern|text: is that picture of a guest's screen so large, and
+ * picture FILE.png WIDTH HEIGHT pattern|text|raw: is that picture of a guest's screen so large, and
  * does it show what tests/guest/prog/scanout.c draws, pixel by pixel; or letters: some pixels, but
- * few, that are not black?
+ * few, that are not black; raw: its pixels go to standard output, as a guest's frame buffer has
+ * them.
  */
 #include <png.h>
 #include <stdint.h>
@@ -25,6 +26,18 @@ static uint32_t *picture_read(const char *path, png_image *image)
     return pixels;
 }
 
+static int pixels_write(const uint32_t *pixels, unsigned long n)
+{
+    for (unsigned long i = 0; i < n; i++) {
+        const uint8_t bytes[] = {(uint8_t)pixels[i], (uint8_t)(pixels[i] >> 8),
+                                 (uint8_t)(pixels[i] >> 16), 0};
+
+        if (fwrite(bytes, sizeof(bytes), 1, stdout) != 1)
+            return 1;
+    }
+    return fflush(stdout) != 0;
+}
+
 int main(int argc, char **argv)
 {
     unsigned long wrong = 0, lit = 0, all;
@@ -32,7 +45,7 @@ int main(int argc, char **argv)
     uint32_t *pixels;
 
     if (argc != 5)
-        return fprintf(stderr, "usage: picture FILE.png WIDTH HEIGHT pattern|text\n"), 2;
+        return fprintf(stderr, "usage: picture FILE.png WIDTH HEIGHT pattern|text|raw\n"), 2;
     pixels = picture_read(argv[1], &image);
     if (!pixels)
         return fprintf(stderr, "%s: %s\n", argv[1], image.message), 2;
@@ -44,6 +57,8 @@ int main(int argc, char **argv)
         wrong += pixel != ((x * 0x010305 + y * 0x030107) & 0xffffff);
         lit += pixel != 0;
     }
+    if (strcmp(argv[4], "raw") == 0)
+        return pixels_write(pixels, all);
     printf("%ux%u, %lu pixels are not of the pattern, %lu are not black\n", image.width,
            image.height, wrong, lit);
     if (image.width != strtoul(argv[2], NULL, 10) || image.height != strtoul(argv[3], NULL, 10))

@@ -128,6 +128,40 @@ static void test_bzimage(void **state)
     fake_guest_free(&g);
 }
 
+/* screen_info: a frame buffer of firmware's, field by field; nothing of it without a screen. */
+static void test_screen(void **state)
+{
+    static const uint8_t nothing[0x40];
+    uint8_t image[BZ_SIZE];
+    struct fake_guest g;
+    struct load_result r;
+    struct err err;
+    const uint8_t *params;
+
+    (void)state;
+    fake_guest_make(&g, 64 * MIB, 0);
+    bzimage_make(image);
+    assert_int_equal(image_load(&g, image, sizeof(image), NULL, &r, &err), 0);
+    assert_memory_equal(guest_at(&g, r.entry.rsi, 0x40), nothing, 0x40);
+    g.board.screen = (struct board_screen){
+        .base = 0xc0400000, .size = 4 * MIB, .width = 1280, .height = 800, .stride = 5120};
+    assert_int_equal(image_load(&g, image, sizeof(image), NULL, &r, &err), 0);
+    params = guest_at(&g, r.entry.rsi, 4096);
+    assert_int_equal(params[0x0f], 0x70);             /* orig_video_isVGA: VIDEO_TYPE_EFI */
+    assert_int_equal(params[0x07] | params[0x0e], 0); /* no columns, no lines: no text mode */
+    assert_int_equal(le16_load(params + 0x12), 1280);
+    assert_int_equal(le16_load(params + 0x14), 800);
+    assert_int_equal(le16_load(params + 0x16), 32);
+    assert_int_equal(le32_load(params + 0x18), 0xc0400000);
+    assert_int_equal(le32_load(params + 0x1c), 4 * MIB); /* bytes for this type */
+    assert_int_equal(le16_load(params + 0x24), 5120);
+    assert_memory_equal(params + 0x26, "\x08\x10\x08\x08\x08\x00\x08\x18", 8);
+    assert_int_equal(le16_load(params + 0x32), 1);
+    assert_int_equal(le32_load(params + 0x36), 0); /* capabilities: lfb_base has 32 bits */
+    assert_int_equal(params[0x1ef], 0);
+    fake_guest_free(&g);
+}
+
 static void test_initrd_obeys_its_limit(void **state)
 {
     static const uint8_t bytes[8192];
@@ -356,6 +390,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bzimage),
+        cmocka_unit_test(test_screen),
         cmocka_unit_test(test_initrd_obeys_its_limit),
         cmocka_unit_test(test_Z01_to_Z05_lies),
         cmocka_unit_test(test_edges_accepted),

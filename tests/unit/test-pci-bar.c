@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -459,9 +460,92 @@ static void test_M08_R01_lock_order(void **state)
     free(r);
 }
 
+/* What the guest was shown of memory. */
+struct fake_memory {
+    unsigned slot, shows, hides;
+    uint64_t addr, size;
+    void *host;
+    int refuse;
+};
+
+static int fake_show(void *ctx, unsigned slot, uint64_t addr, uint64_t size, void *host)
+{
+    struct fake_memory *f = (struct fake_memory *)ctx;
+
+    assert_int_equal(f->addr, 0); /* hidden before it moves */
+    f->shows++;
+    if (f->refuse)
+        return f->refuse;
+    f->slot = slot;
+    f->addr = addr;
+    f->size = size;
+    f->host = host;
+    return 0;
+}
+
+static void fake_hide(void *ctx, unsigned slot)
+{
+    struct fake_memory *f = (struct fake_memory *)ctx;
+
+    assert_int_equal(slot, f->slot);
+    assert_int_not_equal(f->addr, 0);
+    f->hides++;
+    f->addr = 0;
+}
+
+static void test_memory_behind_a_bar(void **state)
+{
+    enum { BAR = 2, SIZE = 8192 };
+    uint8_t *host = aligned_alloc(4096, SIZE);
+    struct fake_memory f = {.host = NULL};
+    const struct pci_memory_ops ops = {fake_show, fake_hide, &f};
+    struct fix x;
+    struct dev *d;
+    uint64_t at;
+
+    (void)state;
+    memset(host, 0, SIZE);
+    fix_open(&x);
+    pci_root_set_memory_ops(x.root, &ops);
+    d = dev_new(&x);
+    assert_int_equal(pci_bar_add_memory(&d->func, BAR_MEM, SIZE, host), -EINVAL);
+    assert_int_equal(pci_bar_add_memory(&d->func, BAR, SIZE, host), 0);
+    assert_int_equal(pci_func_plug(x.root, &d->func, -1, NULL), 0);
+    fix_boot(&x);
+    at = home(d, BAR);
+    assert_int_equal(cfg_get(&x, d, PCI_BAR0 + 4 * BAR, 4), at | 8);
+    assert_true(f.addr == at && f.size == SIZE && f.host == host && f.shows == 1);
+    command(&x, d, PCI_CMD_MASTER, 0); /* nothing moves */
+    assert_int_equal(f.shows, 1);
+    command(&x, d, 0, PCI_CMD_MEMORY);
+    assert_int_equal(f.addr, 0);
+    command(&x, d, PCI_CMD_MEMORY, 0);
+    assert_int_equal(f.addr, at);
+    bar_put(&x, d, BAR, UINT32_MAX);
+    assert_int_equal(f.addr, 0);
+    bar_put(&x, d, BAR, at + SIZE);
+    assert_int_equal(f.addr, at + SIZE);
+    f.refuse = -ENOSPC; /* then accesses come here */
+    bar_put(&x, d, BAR, at);
+    mem_put(&x, at + 4, 0x12345678);
+    assert_int_equal(le32_load(host + 4), 0x12345678);
+    assert_int_equal(who(&x, BUS_MMIO, at + 4), 0x78 - '0');
+    assert_int_equal(d->reads + d->writes, 0);
+    f.refuse = 0;
+    pci_reset(x.root);
+    assert_int_equal(le32_load(host + 4), 0);
+    command(&x, d, 0, PCI_CMD_MEMORY);
+    command(&x, d, PCI_CMD_MEMORY, 0);
+    assert_int_equal(f.addr, at);
+    fix_close(&x);
+    assert_int_equal(f.addr, 0);
+    free(host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory_behind_a_bar),
         cmocka_unit_test(test_P11_sizing_with_decode_on),
         cmocka_unit_test(test_P13_bar_over_bar),
         cmocka_unit_test(test_P14_invalid_placements),

@@ -114,3 +114,9 @@ uint64_t arch_pio_base(void)
 {
     return ARM64_PIO_BASE;
 }
+
+/* Linux gives BARs new places here. */
+bool arch_boot_screen(void)
+{
+    return false;
+}

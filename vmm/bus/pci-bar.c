@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmm/base/bits.h"
+#include "vmm/base/gmem.h"
 #include "vmm/base/le.h"
 #include "vmm/base/trace.h"
 #include "vmm/bus/pci-internal.h"
@@ -50,6 +51,8 @@ static void bar_read(void *ctx, uint64_t off, void *data, unsigned len)
         trace_access_begin(func->trace, bar->index, off, len);
     if (bar->msix)
         msix_bar_read(func->msix, off, data, len);
+    else if (bar->host)
+        memcpy(data, bar->host + off, len);
     else if (func->ops->bar_read)
         func->ops->bar_read(func, bar->index, off, data, len);
     if (trace_on(TRACE_BASE))
@@ -68,6 +71,8 @@ static void bar_write(void *ctx, uint64_t off, const void *data, unsigned len)
     if (bar->msix) {
         msix_bar_write(func->msix, off, data, len);
         pci_vectors_changed(func);
+    } else if (bar->host) {
+        memcpy(bar->host + off, data, len);
     } else if (func->ops->bar_write) {
         func->ops->bar_write(func, bar->index, off, data, len);
     }
@@ -130,6 +135,15 @@ int pci_bar_add(struct pci_func *func, unsigned index, enum pci_bar_kind kind, u
     return 0;
 }
 
+int pci_bar_add_memory(struct pci_func *func, unsigned index, uint64_t size, void *host)
+{
+    const int ret = pci_bar_add(func, index, PCI_BAR_MEM32, size, true, NULL, 0);
+
+    if (ret == 0)
+        func->bar[index].host = (uint8_t *)host;
+    return ret;
+}
+
 void pci_bar_bells_changed(struct pci_func *func, unsigned index)
 {
     if (func->root)
@@ -161,15 +175,37 @@ static bool bar_placed(const struct pci_root *root, const struct pci_bar *bar, u
            window_has(l->mem64_base, l->mem64_size, addr, bar->size);
 }
 
+/* addr 0: nowhere. Slots are deleted before they are moved: KVM has it so. */
+static void memory_show(struct pci_func *func, struct pci_bar *bar, uint64_t addr)
+{
+    const struct pci_memory_ops *ops = &func->root->memory;
+
+    if (!bar->host || !ops->show || bar->shown == addr)
+        return;
+    if (bar->shown)
+        ops->hide(ops->ctx, func->devfn);
+    bar->shown = 0;
+    if (addr && ops->show(ops->ctx, func->devfn, addr, bar->size, bar->host) == 0)
+        bar->shown = addr;
+}
+
+static void bar_unmap(struct pci_func *func, struct pci_bar *bar)
+{
+    memory_show(func, bar, 0);
+    bus_unmap(func->root->bus, &bar->claim);
+}
+
 static void bar_update(struct pci_func *func, struct pci_bar *bar)
 {
     const uint64_t addr = bar_addr(func, bar);
     const bool on = func->cfg[PCI_COMMAND] & bar_kind(bar)->decode;
 
-    if (on && bar_placed(func->root, bar, addr))
-        bus_map(func->root->bus, &bar->claim, addr);
-    else
-        bus_unmap(func->root->bus, &bar->claim);
+    if (!on || !bar_placed(func->root, bar, addr)) {
+        bar_unmap(func, bar);
+        return;
+    }
+    bus_map(func->root->bus, &bar->claim, addr);
+    memory_show(func, bar, addr);
 }
 
 void pci_bars_update(struct pci_func *func)
@@ -183,7 +219,17 @@ void pci_bars_unmap(struct pci_func *func)
 {
     for (unsigned i = 0; i < PCI_BARS; i++)
         if (func->bar[i].kind != PCI_BAR_NONE)
-            bus_unmap(func->root->bus, &func->bar[i].claim);
+            bar_unmap(func, &func->bar[i]);
+}
+
+void pci_bars_clear(struct pci_func *func)
+{
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        struct pci_bar *bar = &func->bar[i];
+
+        if (bar->host && gmem_discard_host(bar->host, bar->size) != bar->size)
+            memset(bar->host, 0, bar->size);
+    }
 }
 
 /* A window that is being filled from below. Largest BARs come first: aligning leaves no holes but

@@ -15,12 +15,16 @@ struct pci_root {
     struct bus *bus;
     struct irqs *irqs;
     struct pci_layout layout;
+    struct pci_memory_ops memory;      /* show NULL: none */
     struct pci_func *func[PCI_PLACES]; /* by devfn */
 };
 
 /* Map BARs as the registers and COMMAND say now, or unmap them. Locked. */
 void pci_bars_update(struct pci_func *func);
 void pci_bars_unmap(struct pci_func *func);
+
+/* Memory behind BARs reads as zero from now on. Locked, no vCPU runs. */
+void pci_bars_clear(struct pci_func *func);
 
 /* Set Status bit 3 and the pin from the interrupt condition, COMMAND and MSI-X. Locked. */
 void pci_intx_update(struct pci_func *func);

@@ -37,6 +37,11 @@ struct pci_root *pci_root_new(struct bus *bus, struct irqs *irqs, const struct p
     return root;
 }
 
+void pci_root_set_memory_ops(struct pci_root *root, const struct pci_memory_ops *ops)
+{
+    root->memory = *ops;
+}
+
 void pci_root_free(struct pci_root *root)
 {
     if (!root)
@@ -292,6 +297,7 @@ static void func_reset(struct pci_func *func)
     if (func->msix)
         msix_reset(func->msix);
     pci_bars_update(func);
+    pci_bars_clear(func);
     pci_follow_tell(func, before);
     loop_unlock(func->loop);
 }

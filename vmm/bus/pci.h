@@ -87,8 +87,10 @@ struct pci_bar {
     enum pci_bar_kind kind;
     uint64_t size;
     bool prefetch;
-    bool msix;     /* answered by msix.c */
-    uint64_t home; /* where pci_assign() put it */
+    bool msix;      /* answered by msix.c */
+    uint8_t *host;  /* memory is behind it; NULL: the function's owner is */
+    uint64_t shown; /* where the guest has that without exits; 0: nowhere */
+    uint64_t home;  /* where pci_assign() put it */
     struct pci_func *func;
     unsigned index;
     struct bus_claim claim;
@@ -125,10 +127,23 @@ struct pci_layout {
     bool port_bells;      /* doorbells are better in ports than in memory */
 };
 
+/*
+ * How memory behind a BAR is reached without an exit: KVM's memory slots, or nothing in tests.
+ * slot: one for each function. Called with the function's lock held, on any thread. show: 0 or
+ * -errno; what it refuses arrives as accesses to the BAR.
+ */
+struct pci_memory_ops {
+    int (*show)(void *ctx, unsigned slot, uint64_t addr, uint64_t size, void *host);
+    void (*hide)(void *ctx, unsigned slot);
+    void *ctx;
+};
+
 struct pci_root;
 
 /* NULL without memory. */
 struct pci_root *pci_root_new(struct bus *bus, struct irqs *irqs, const struct pci_layout *layout);
+/* ops are copied. Before pci_assign(). */
+void pci_root_set_memory_ops(struct pci_root *root, const struct pci_memory_ops *ops);
 /* Unplugs all functions, which themselves belong to their owners. Before bus_free(). */
 void pci_root_free(struct pci_root *root);
 
@@ -147,6 +162,10 @@ void pci_func_ids(struct pci_func *func, uint16_t vendor, uint16_t device, uint8
  */
 int pci_bar_add(struct pci_func *func, unsigned index, enum pci_bar_kind kind, uint64_t size,
                 bool prefetch, struct bus_bell *bells, unsigned n_bells);
+
+/* As pci_bar_add(), MEM32 and prefetchable: size bytes of memory at host, page-aligned and the
+ * caller's. One for each function. pci_reset() makes it zero. */
+int pci_bar_add_memory(struct pci_func *func, unsigned index, uint64_t size, void *host);
 
 /* The owner of BAR index muted its doorbells or let them sound again (bus.h). Locked. */
 void pci_bar_bells_changed(struct pci_func *func, unsigned index);

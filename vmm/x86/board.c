@@ -69,6 +69,11 @@ uint64_t arch_pio_base(void)
     return 0;
 }
 
+bool arch_boot_screen(void)
+{
+    return true;
+}
+
 /* limit: the first address that processors do not have. */
 static void board_fill(struct board *board, uint64_t ram_size, uint64_t limit, unsigned cpus,
                        uint32_t *cpu_id)
