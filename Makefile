@@ -52,7 +52,8 @@ WARN    := -Wall -Wextra -Wshadow -Wvla -Wconversion -Wno-sign-conversion -Wstri
            -Wmissing-prototypes -Werror
 CFLAGS  ?= -O2 -g
 CFLAGS_ALL := -std=gnu17 $(WARN) $(CFLAGS) -fno-strict-overflow -fstack-protector-strong -pthread
-LDFLAGS_ALL := $(LDFLAGS) -pthread -Wl,-z,relro,-z,now
+# as-needed: what is only wanted at times is loaded then (slirp-lib.c, picture.c, sdl.c)
+LDFLAGS_ALL := $(LDFLAGS) -pthread -Wl,-z,relro,-z,now,--as-needed
 ifneq ($(SAN),)
 CFLAGS_ALL  += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 ifeq ($(SAN),thread)
@@ -97,7 +98,7 @@ ifeq ($(LEGACY),0)
 SRC := $(filter-out virtio/legacy.c virtio/quirks.c,$(SRC))
 endif
 ifeq ($(SLIRP),0)
-SRC := $(filter-out devices/backend/net-slirp.c,$(SRC))
+SRC := $(filter-out devices/backend/net-slirp.c devices/backend/slirp-lib.c,$(SRC))
 else
 SRC := $(filter-out devices/backend/net-slirp-none.c,$(SRC))
 endif

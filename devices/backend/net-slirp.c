@@ -15,15 +15,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <glib.h>
 #include <pthread.h>
-#include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "devices/backend/net-queue.h"
+#include "devices/backend/slirp-lib.h"
 #include "vmm/base/bits.h"
 
 enum {
@@ -255,7 +254,7 @@ static void wants_carry(struct net_slirp *s)
     uint32_t ms = UINT32_MAX;
 
     pthread_mutex_lock(&globals);
-    slirp_pollfds_fill(s->slirp, &ms, on_wanted, s);
+    libslirp.pollfds_fill(s->slirp, &ms, on_wanted, s);
     pthread_mutex_unlock(&globals);
     for (int fd = 0; fd < s->n_watches; fd++)
         watch_carry(s, fd);
@@ -288,7 +287,7 @@ static void poll_run(struct net_slirp *s, const struct epoll_event *ev, int n)
     for (int i = 0; i < n; i++)
         s->watch[ev[i].data.fd].ready = ready_of(ev[i].events);
     pthread_mutex_lock(&globals);
-    slirp_pollfds_poll(s->slirp, 0, on_ready, s);
+    libslirp.pollfds_poll(s->slirp, 0, on_ready, s);
     pthread_mutex_unlock(&globals);
     for (int i = 0; i < n; i++)
         s->watch[ev[i].data.fd].ready = 0;
@@ -349,7 +348,7 @@ static int slirp_send(struct net *net, unsigned pair, const struct iovec *iov, u
     if (!frame_known(s->frame, len))
         return 0; /* as a network that has nobody who listens to it */
     pthread_mutex_lock(&globals);
-    slirp_input(s->slirp, s->frame, (int)len);
+    libslirp.input(s->slirp, s->frame, (int)len);
     pthread_mutex_unlock(&globals);
     settle_post(s);
     return 0;
@@ -383,7 +382,7 @@ static void slirp_close(struct net *net)
 
     pthread_mutex_lock(&globals);
     if (s->slirp)
-        slirp_cleanup(s->slirp);
+        libslirp.cleanup(s->slirp);
     pthread_mutex_unlock(&globals);
     loop_cancel(net->loop, &s->settle);
     loop_timer_del(s->timer);
@@ -446,7 +445,7 @@ static Slirp *slirp_make(struct net_slirp *s, const struct net_slirp_conf *conf)
     inet_pton(AF_INET6, "fec0::2", &c.vhost6);
     inet_pton(AF_INET6, "fec0::3", &c.vnameserver6);
     pthread_mutex_lock(&globals);
-    slirp = slirp_new(&c, &callbacks, s);
+    slirp = libslirp.new(&c, &callbacks, s);
     pthread_mutex_unlock(&globals);
     return slirp;
 }
@@ -457,7 +456,7 @@ static int forward_add(struct net_slirp *s, const struct net_slirp_forward *f, s
 
     errno = 0;
     pthread_mutex_lock(&globals);
-    ret = slirp_add_hostfwd(s->slirp, f->udp, f->host, f->host_port, f->guest, f->guest_port);
+    ret = libslirp.add_hostfwd(s->slirp, f->udp, f->host, f->host_port, f->guest, f->guest_port);
     pthread_mutex_unlock(&globals);
     if (ret == 0)
         return 0;
@@ -468,7 +467,7 @@ static int forward_add(struct net_slirp *s, const struct net_slirp_forward *f, s
 
 /* GLib's own way to the log looks at files (which a sandbox ends the process for), and a guest can
  * make libslirp complain. */
-static void on_complaint(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer arg)
+static void on_complaint(const char *domain, int level, const char *text, void *arg)
 {
     static struct log_limit limit;
 
@@ -481,7 +480,7 @@ static int slirp_start(struct net_slirp *s, const struct net_slirp_conf *conf, s
     struct loop *loop = s->net.loop;
     int ret = 0;
 
-    g_log_set_default_handler(on_complaint, NULL);
+    libslirp.log_set_handler(on_complaint, NULL);
     s->set = epoll_create1(EPOLL_CLOEXEC);
     s->timer = loop_timer_new(loop, timer_due, s);
     if (s->set >= 0)
@@ -491,7 +490,7 @@ static int slirp_start(struct net_slirp *s, const struct net_slirp_conf *conf, s
     s->slirp = slirp_make(s, conf);
     if (!s->slirp)
         return err_set(err, EINVAL, "%s: libslirp %s refuses to start", s->net.name,
-                       slirp_version_string());
+                       libslirp.version_string());
     for (unsigned i = 0; ret == 0 && i < conf->n_forwards; i++)
         ret = forward_add(s, &conf->forward[i], err);
     settle_post(s);
@@ -501,8 +500,11 @@ static int slirp_start(struct net_slirp *s, const struct net_slirp_conf *conf, s
 struct net *net_slirp_open(const struct net_slirp_conf *conf, const char *name, struct loop *loop,
                            struct err *err)
 {
-    struct net_slirp *s = calloc(1, sizeof(*s));
+    struct net_slirp *s;
 
+    if (libslirp_load(err) < 0)
+        return NULL;
+    s = calloc(1, sizeof(*s));
     if (!s) {
         err_errno(err, ENOMEM, "%s", name);
         return NULL;

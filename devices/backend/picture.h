@@ -13,7 +13,8 @@
 void *picture_encode(const uint32_t *pixels, uint32_t width, uint32_t height, size_t *size,
                      struct err *err);
 
-/* 0, or -ENOSYS with err filled: there is no libpng here. */
+/* 0, or -ENOSYS or -ENOENT with err filled: there is no libpng here. Loads it: the first call is on
+ * the main thread, before there is a sandbox. */
 int picture_can(struct err *err);
 
 #endif
