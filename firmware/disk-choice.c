@@ -11,6 +11,7 @@
 
 #include "firmware/disk-bls.h"
 #include "firmware/disk-grub.h"
+#include "vmm/base/bits.h"
 
 #define MAX_STUBS 32 /* directories below /EFI that are looked at */
 
@@ -160,10 +161,34 @@ static void volume_tell(const struct disk_volume *v, char *to, size_t room)
         snprintf(to, room, "%s on the whole disk: %s", type, why);
 }
 
+/* Images that are not raw: how they begin. Only for the sentence: what an image holds is never
+ * taken for its format. */
+static const char *wrapped(const struct disk_volume *v)
+{
+    static const struct {
+        const char *magic, *name;
+    } formats[] = {{"QFI\xfb", "qcow2"}, {"KDMV", "VMDK"}, {"vhdxfile", "VHDX"}};
+    char begin[8];
+
+    if (v->number || disk_volume_read(v, 0, begin, sizeof(begin)) < 0)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+        if (memcmp(begin, formats[i].magic, strlen(formats[i].magic)) == 0)
+            return formats[i].name;
+    return NULL;
+}
+
 static int nothing_found(const struct disk_volumes *d, struct err *err)
 {
+    const char *format = d->count ? wrapped(&d->v[0]) : NULL;
     char list[320] = "";
     size_t len = 0;
+
+    if (format)
+        return err_set(err, ENOENT,
+                       "it looks like a %s file, and a disk is a raw image: 'qemu-img convert -O "
+                       "raw' makes one",
+                       format);
     for (unsigned i = 0; i < d->count; i++) {
         char one[160];
         volume_tell(&d->v[i], one, sizeof(one));

@@ -32,6 +32,7 @@ int trace_main(int argc, char **argv)
         log_msg(LOG_ERROR, "vmm trace: '%s' is unknown; there are show, perfetto, diff and replay",
                 word);
     else
-        log_msg(LOG_ERROR, "usage: vmm trace show FILE [OPTIONS]");
+        log_msg(LOG_ERROR, "usage: vmm trace show FILE [OPTIONS], or perfetto FILE OUT, diff A B, "
+                           "replay FILE");
     return 1;
 }
