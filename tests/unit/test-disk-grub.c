@@ -384,68 +384,24 @@ static void test_limits(void **state)
     disk_buf_free(&b);
 }
 
+/* clang-format off */
+static const char *const torn[] = {
+    "if", "if [", "if true; then", "while", "for", "for x", "for x in", "function", "function f",
+    "function f {", "menuentry", "menuentry {", "menuentry 'x", "x=\"", "${", "$", "\\", "}",
+    "{{{{", "fi", "done; do; then", "linux", "initrd", "search", "search --set=", "load_env -f",
+    "[", "test !", "[ ( ( ( ]", "submenu {{", "source", "configfile", "if ; then ; fi",
+    "for x in; do done", "!", "\"$\"", "\"${\"", "set =", "=", "unset", "return", "break", "eval",
+    "'", ";;;;", "$@", "${a", "#", "blscfg", "menuentry m { break; continue; return 1; linux",
+    "a{", "a{ b", "\\\n", "x=\\",
+};
+/* clang-format on */
+
 /* Nothing here has a meaning; it must only end, and not well by accident. */
 static void test_torn(void **state)
 {
     (void)state;
-    static const char *const t[] = {
-        "if",
-        "if [",
-        "if true; then",
-        "while",
-        "for",
-        "for x",
-        "for x in",
-        "function",
-        "function f",
-        "function f {",
-        "menuentry",
-        "menuentry {",
-        "menuentry 'x",
-        "x=\"",
-        "${",
-        "$",
-        "\\",
-        "}",
-        "{{{{",
-        "fi",
-        "done; do; then",
-        "linux",
-        "initrd",
-        "search",
-        "search --set=",
-        "load_env -f",
-        "[",
-        "test !",
-        "[ ( ( ( ]",
-        "submenu {{",
-        "source",
-        "configfile",
-        "if ; then ; fi",
-        "for x in; do done",
-        "!",
-        "\"$\"",
-        "\"${\"",
-        "set =",
-        "=",
-        "unset",
-        "return",
-        "break",
-        "eval",
-        "'",
-        ";;;;",
-        "$@",
-        "${a",
-        "#",
-        "blscfg",
-        "menuentry m { break; continue; return 1; linux",
-        "a{",
-        "a{ b",
-        "\\\n",
-        "x=\\",
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(t); i++)
-        assert_true(run(t[i]) != 0);
+    for (size_t i = 0; i < ARRAY_SIZE(torn); i++)
+        assert_true(run(torn[i]) != 0);
     char *text = fixture("debian12.cfg");
     for (size_t cut = strlen(text); cut > 0; cut -= cut > 37 ? 37 : cut) {
         text[cut] = '\0';
