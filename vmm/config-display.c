@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/backend/display-sdl.h"
 #include "vmm/base/bits.h"
 #include "vmm/config-internal.h"
 
@@ -76,7 +77,7 @@ static int display_kind(struct config_display *d, const char *word, struct err *
     if (i < 0)
         return i;
     d->kind = kinds[i];
-    return 0;
+    return d->kind == CONFIG_DISPLAY_SDL ? display_sdl_built(err) : 0;
 }
 
 int config_display(void *conf, const char *value, struct err *err)

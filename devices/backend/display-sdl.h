@@ -5,6 +5,9 @@
 
 #include "devices/backend/display.h"
 
+/* Is it in this build? 0, or -ENOTSUP with err filled. */
+int display_sdl_built(struct err *err);
+
 /* Windows of that size. Their thread (THREAD_WINDOW) may be held until the process has given up its
  * rights: all that SDL opens is opened here. Main thread. NULL with err filled: no SDL in this
  * build or on this host, or nowhere to show a window. */

@@ -14,8 +14,8 @@ static struct gpu_conf conf;
 static void *make_conf(struct bench *b)
 {
     (void)b;
-    conf = (struct gpu_conf){.display = display_none_open(SCREENS, WIDTH, HEIGHT, NULL),
-                             .budget = BUDGET};
+    conf = (struct gpu_conf){
+        .display = display_none_open(SCREENS, WIDTH, HEIGHT, NULL), .budget = BUDGET, .vga = true};
     if (!conf.display)
         fuzz_fail("no memory");
     return &conf;
@@ -29,7 +29,7 @@ static void free_conf(struct bench *b)
 
 static const struct bench_kind kind = {&gpu_type, "gpu0", make_conf, free_conf};
 
-/* Somebody looks, or wants another size. */
+/* Somebody looks, or wants another size; or the guest draws before its driver has come. */
 static void on_host(struct bench *b, struct fuzz_in *in)
 {
     const uint8_t what = fuzz_u8(in);
@@ -38,6 +38,8 @@ static void on_host(struct bench *b, struct fuzz_in *in)
 
     if (what % 4 == 0)
         display_mode(conf.display, screen, (uint32_t)fuzz_u8(in) * 8, (uint32_t)fuzz_u8(in) * 8);
+    else if (what % 4 == 1)
+        gpu_of(b->dev)->vga.memory[fuzz_u8(in) * 48u] = what; /* 64 x 48 pixels of 4 bytes */
     else
         free(display_copy(conf.display, screen, &width, &height));
     loop_lock(b->loop);
