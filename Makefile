@@ -381,7 +381,8 @@ uninstall:
 
 # the Debian package, built and looked at
 package-check:
-	@tests/need build package
+	@tests/need build package lab
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/vmm
 	@tests/package/run build/package
 
 clean:
