@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * scanout SECONDS: draws on the first screen of /dev/dri/card0, in the size that it likes best, a
- * pattern of which every pixel is known (tests/guest/picture.c has it, too); again, when it likes
- * another size. Runs inside the guest.
+ * scanout SECONDS [frames]: draws on the first screen of /dev/dri/card0, in the size that it likes
+ * best, a pattern of which every pixel is known (tests/guest/picture.c has it, too); again, when it
+ * likes another size. frames: instead of that all of the screen in other colours, as often as it
+ * can, counted. Runs inside the guest.
  */
 #include <err.h>
 #include <errno.h>
@@ -22,6 +23,12 @@ enum { MODES = 64, THINGS = 16 };
 
 static int card;
 static uint32_t crtc, connector;
+
+/* What is shown now. */
+static struct {
+    uint32_t fb, *pixels;
+    size_t size;
+} shown;
 
 static void ask(unsigned long what, void *with, const char *name)
 {
@@ -92,33 +99,65 @@ static void show(const struct drm_mode_modeinfo *mode)
                                 .count_connectors = 1,
                                 .mode = *mode,
                                 .mode_valid = 1};
-    uint32_t *pixels;
 
     ask(DRM_IOCTL_MODE_CREATE_DUMB, &dumb, "buffer");
     map.handle = fb.handle = dumb.handle;
     fb.pitch = dumb.pitch;
     ask(DRM_IOCTL_MODE_ADDFB, &fb, "frame buffer");
     ask(DRM_IOCTL_MODE_MAP_DUMB, &map, "map");
-    pixels = mmap(NULL, dumb.size, PROT_READ | PROT_WRITE, MAP_SHARED, card, (off_t)map.offset);
-    if (pixels == MAP_FAILED)
+    if (shown.pixels)
+        munmap(shown.pixels, shown.size);
+    shown.size = dumb.size;
+    shown.pixels =
+        mmap(NULL, dumb.size, PROT_READ | PROT_WRITE, MAP_SHARED, card, (off_t)map.offset);
+    if (shown.pixels == MAP_FAILED)
         err(1, "map");
-    draw(pixels, dumb.pitch, mode);
-    munmap(pixels, dumb.size);
+    draw(shown.pixels, dumb.pitch, mode);
+    shown.fb = fb.fb_id;
     set.fb_id = fb.fb_id;
     ask(DRM_IOCTL_MODE_SETCRTC, &set, "mode");
     printf("vmm-guest: scanout shows %ux%u\n", mode->hdisplay, mode->vdisplay);
     fflush(stdout);
 }
 
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void frames_draw(double seconds)
+{
+    struct drm_mode_fb_dirty_cmd dirty = {.fb_id = shown.fb}; /* no rectangles: all of it */
+    const double begin = now();
+    unsigned n;
+
+    for (n = 0; now() - begin < seconds; n++) {
+        memset(shown.pixels, (int)n, shown.size);
+        ask(DRM_IOCTL_MODE_DIRTYFB, &dirty, "dirty");
+    }
+    printf("vmm-guest: scanout drew %u frames in %.3f s\n", n, now() - begin);
+    fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
-    const time_t end = time(NULL) + (argc == 2 ? strtol(argv[1], NULL, 10) : 0);
+    const long seconds = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
+    const time_t end = time(NULL) + seconds;
     struct drm_mode_modeinfo mode, now = {0};
 
     card = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
     if (card < 0)
         err(1, "/dev/dri/card0");
     things_find();
+    if (argc == 3) {
+        mode_find(&mode);
+        show(&mode);
+        frames_draw((double)seconds);
+        return 0;
+    }
     for (; time(NULL) < end; sleep(1)) {
         mode_find(&mode);
         if (mode.hdisplay != now.hdisplay || mode.vdisplay != now.vdisplay)
