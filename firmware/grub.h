@@ -12,9 +12,9 @@
 #include "firmware/disk-bls.h"
 #include "firmware/disk-choice.h"
 
-#define GRUB_MAX_FUEL    (4 * MIB)  /* bytes of script read and text made, in all */
-#define GRUB_FILE_FUEL   (4 * KIB)  /* what one look at a file costs of it */
-#define GRUB_MAX_DEPTH   64         /* blocks, calls and files in one another */
+#define GRUB_MAX_FUEL    (4 * MIB) /* bytes of script read and text made, in all */
+#define GRUB_FILE_FUEL   (4 * KIB) /* what one look at a file costs of it */
+#define GRUB_MAX_DEPTH   64        /* blocks, calls and files in one another */
 #define GRUB_MAX_VARS    1024
 #define GRUB_MAX_WORD    ((size_t)(64 * KIB))
 #define GRUB_MAX_WORDS   1024                 /* of one command */
