@@ -123,7 +123,7 @@ static struct part *disk_find(struct control_call *call)
     const char *name = control_string(call, "device");
     struct part *part = parts_find(machine_parts(machine_of(call)), name);
 
-    if (part && part->vpci && part->vpci->dev->type == &blk_type)
+    if (part && part_is(part, &blk_type))
         return part;
     call->class = "DeviceNotFound";
     err_set(&call->err, ENOENT, "there is no disk '%.40s'; the first --disk is disk0", name);

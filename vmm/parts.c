@@ -230,17 +230,17 @@ struct part *parts_find(const struct parts *parts, const char *name)
     return NULL;
 }
 
+bool part_is(const struct part *part, const struct virtio_type *type)
+{
+    return part->vpci && part->vpci->dev->type == type;
+}
+
 struct part *parts_find_type(const struct parts *parts, const struct virtio_type *type)
 {
     for (unsigned i = 0; i < parts->n; i++)
-        if (parts->part[i]->vpci && parts->part[i]->vpci->dev->type == type)
+        if (part_is(parts->part[i], type))
             return parts->part[i];
     return NULL;
-}
-
-static bool is_disk(const struct part *part)
-{
-    return part->vpci && part->vpci->dev->type == &blk_type;
 }
 
 unsigned parts_held_each(const struct parts *parts,
@@ -252,7 +252,7 @@ unsigned parts_held_each(const struct parts *parts,
         const struct part *part = parts->part[i];
         int error = 0;
 
-        if (!is_disk(part))
+        if (!part_is(part, &blk_type))
             continue;
         loop_lock(part->loop);
         blk_held(blk_backend_of(part->vpci->dev), &error);
@@ -269,7 +269,7 @@ void parts_held_retry(const struct parts *parts)
     for (unsigned i = 0; i < parts->n; i++) {
         const struct part *part = parts->part[i];
 
-        if (!is_disk(part))
+        if (!part_is(part, &blk_type))
             continue;
         loop_lock(part->loop);
         blk_retry(blk_backend_of(part->vpci->dev));

@@ -90,6 +90,9 @@ unsigned parts_held_each(const struct parts *parts,
 /* ... and it is tried again. */
 void parts_held_retry(const struct parts *parts);
 
+/* Has it been made, and is it of that type? */
+bool part_is(const struct part *part, const struct virtio_type *type);
+
 /* The first device of that type, or NULL. */
 struct part *parts_find_type(const struct parts *parts, const struct virtio_type *type);
 

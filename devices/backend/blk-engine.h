@@ -41,6 +41,7 @@ struct blk_backend {
     struct blk_list held; /* refused by the host, kept for blk_retry() */
     unsigned n_held;
     int held_error;
+    bool held_told; /* since the last blk_retry() */
     void (*on_held)(void *arg);
     void *on_held_arg;
     unsigned in_flight;

@@ -116,8 +116,10 @@ static bool io_hold(struct blk_backend *be, struct blk_io *io, int result)
     be->held_error = result;
     if (be->n_held++)
         return true;
-    log_msg(LOG_ERROR, "%s: %s of %" PRIu64 " bytes at offset %" PRIu64 " is held: %s", be->path,
-            op_name[io->step.op], io->left, io->offset, strerror(-result));
+    if (!be->held_told) /* a guest can reset the device and begin anew before it is paused (I6) */
+        log_msg(LOG_ERROR, "%s: %s of %" PRIu64 " bytes at offset %" PRIu64 " is held: %s",
+                be->path, op_name[io->step.op], io->left, io->offset, strerror(-result));
+    be->held_told = true;
     be->on_held(be->on_held_arg);
     return true;
 }
@@ -422,6 +424,7 @@ void blk_retry(struct blk_backend *be)
     struct blk_list list = held_take(be);
     struct blk_io *io;
 
+    be->held_told = false;
     while ((io = blk_list_take(&list))) {
         const int ret = io_begin(be, io);
 

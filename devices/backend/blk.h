@@ -66,7 +66,7 @@ struct blk_io {
     int result;
 };
 
-/* What becomes of a change that the host refuses. Others than these two end with the error. */
+/* What becomes of a write, a zeroing or a discard that the host refuses. */
 enum blk_werror {
     BLK_WERROR_REPORT, /* it ends with the error */
     BLK_WERROR_ENOSPC, /* for want of space it is held */
