@@ -6,7 +6,7 @@
  * libslirp says anew before each wait which sockets it wants to hear of. What it wants changes only
  * when it is entered, so whoever enters it posts `settle`, which runs once after the batch, carries
  * the difference into an epoll set of its own and arms the timer. The set is one source of the
- * loop: an idle network costs nothing.
+ * loop: an idle network costs a turn a second, which is the longest that libslirp wants to wait.
  *
  * libslirp checks frames itself and drops bad ones, but it has its own faults. It is shown only
  * what it has reason to see: ARP, whole IPv4 packets and IPv6 of at most the MTU, on a copy.
@@ -55,6 +55,7 @@ struct net_slirp {
     int set; /* epoll */
     struct loop_fd *set_src;
     struct loop_timer *timer;
+    uint64_t due_ns; /* of the timer, on clock_ns(); 0: off */
     struct loop_work settle;
     struct slirp_watch *watch; /* by descriptor */
     int n_watches;
@@ -249,6 +250,18 @@ static void watch_carry(struct net_slirp *s, int fd)
         w->events = set_put(s, fd, events) ? events : 0;
 }
 
+/* It names a whole interval, however much of the last one is over: never put off what is due, or a
+ * guest that sends more often than that would stop the clock. */
+static void timer_arm(struct net_slirp *s, uint32_t ms)
+{
+    const uint64_t after = max_u64(ms, 1) * UINT64_C(1000000), due = clock_ns() + after;
+
+    if (ms == UINT32_MAX || (s->due_ns && s->due_ns <= due))
+        return;
+    s->due_ns = due;
+    loop_timer_set(s->timer, after);
+}
+
 static void wants_carry(struct net_slirp *s)
 {
     uint32_t ms = UINT32_MAX;
@@ -258,7 +271,7 @@ static void wants_carry(struct net_slirp *s)
     pthread_mutex_unlock(&globals);
     for (int fd = 0; fd < s->n_watches; fd++)
         watch_carry(s, fd);
-    loop_timer_set(s->timer, ms == UINT32_MAX ? 0 : max_u64(ms, 1) * UINT64_C(1000000));
+    timer_arm(s, ms);
 }
 
 static void settle(void *arg)
@@ -284,6 +297,7 @@ static void settle(void *arg)
  */
 static void poll_run(struct net_slirp *s, const struct epoll_event *ev, int n)
 {
+    s->due_ns = 0; /* what was due is done here */
     for (int i = 0; i < n; i++)
         s->watch[ev[i].data.fd].ready = ready_of(ev[i].events);
     pthread_mutex_lock(&globals);

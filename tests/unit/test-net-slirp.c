@@ -214,6 +214,55 @@ static void ping_many(struct net_rig *r, unsigned n)
         rig_send(r, ping, frame_ip(r, ping, GATEWAY, IPPROTO_ICMP, 30, 2));
 }
 
+/* How often was that segment sent to the guest, which sends something itself every 100 ms? */
+static unsigned segments_count(struct net_rig *r, uint16_t port, uint8_t flags, unsigned ms)
+{
+    const uint64_t end = clock_ns() + ms * UINT64_C(1000000);
+    uint64_t ping = 0;
+    unsigned n = 0;
+
+    while (clock_ns() < end) {
+        if (clock_ns() >= ping) {
+            ping_many(r, 1);
+            ping = clock_ns() + 100000000u;
+        }
+        while (rig_take(r)) {
+            const uint8_t *ip = rig_eth(r) + ETH;
+
+            n += get16(ip - 2) == 0x0800 && ip[9] == IPPROTO_TCP && get16(ip + 22) == port &&
+                 (ip[33] & flags);
+        }
+        loop_turn(r->loop, 10);
+    }
+    return n;
+}
+
+/* A guest that sends all the time does not keep libslirp's clock from running: what it has not
+ * acknowledged is sent again. */
+static void test_busy_guest(void **state)
+{
+    const struct net_slirp_forward f = {.host = {htonl(INADDR_LOOPBACK)},
+                                        .host_port = host_free_port(SOCK_STREAM),
+                                        .guest_port = 22,
+                                        .text = "tcp"};
+    struct net_rig r;
+    struct rig_tcp t = {.seq = 5000};
+    uint8_t *data;
+    size_t len;
+    int fd;
+
+    (void)state;
+    rig_open(&r, &(struct net_slirp_conf){.forward = &f, .n_forwards = 1});
+    rig_dhcp(&r, &len);
+    fd = host_connect(SOCK_STREAM, f.host_port);
+    assert_int_equal(tcp_wait(&r, &t, TCP_SYN, &data), 0);
+    tcp_send(&r, &t, TCP_SYN | TCP_ACK, NULL, 0);
+    assert_int_equal(send(fd, "knock", 5, 0), 5);
+    assert_true(segments_count(&r, 22, TCP_PSH, 3000) >= 2);
+    close(fd);
+    rig_done(&r);
+}
+
 /* A guest that reads nothing: what it asked for waits, bounded, or is lost. */
 static void test_slow_guest(void **state)
 {
@@ -397,7 +446,7 @@ int main(void)
         cmocka_unit_test(test_forward_udp), cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_slow_guest),  cmocka_unit_test(test_back_pressure),
         cmocka_unit_test(test_garbage),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_busy_guest),  cmocka_unit_test(test_idle),
     };
 
     return cmocka_run_group_tests_name("net-slirp", tests, NULL, NULL);
