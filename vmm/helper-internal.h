@@ -28,7 +28,8 @@ struct helper_answer {
 };
 
 /* Send or receive one message with at most HELPER_FDS descriptors. Bytes or -errno. Async-signal-
- * safe. Descriptors that are not there are -1. */
+ * safe. Descriptors that are not there are -1. helper_get: -EMFILE when there was no room for all
+ * that were sent, and none is left open then. */
 int64_t helper_put(int sock, const void *head, size_t head_len, const void *more, size_t more_len,
                    const int *fd, unsigned fds);
 int64_t helper_get(int sock, void *head, size_t head_len, void *more, size_t more_len,

@@ -54,6 +54,15 @@ int64_t helper_put(int sock, const void *head, size_t head_len, const void *more
     return n < 0 ? -errno : n;
 }
 
+static void fds_close(int fd[HELPER_FDS])
+{
+    for (unsigned i = 0; i < HELPER_FDS; i++) {
+        if (fd[i] >= 0)
+            close(fd[i]);
+        fd[i] = -1;
+    }
+}
+
 int64_t helper_get(int sock, void *head, size_t head_len, void *more, size_t more_len,
                    int fd[HELPER_FDS])
 {
@@ -75,7 +84,33 @@ int64_t helper_get(int sock, void *head, size_t head_len, void *more, size_t mor
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
             memcpy(fd, CMSG_DATA(c), min_u64(c->cmsg_len - CMSG_LEN(0), HELPER_FDS * sizeof(int)));
-    return n;
+    if (!(msg.msg_flags & MSG_CTRUNC))
+        return n;
+    fds_close(fd); /* some of a message's descriptors are none */
+    return -EMFILE;
+}
+
+/* Ask and hear: bytes of the answer, and as many descriptors as it says. -EMFILE: they did not all
+ * come, for there is no room for them here; none is left open. -ECONNREFUSED: the helper is gone.
+ */
+static int64_t answer_get(int sock, const struct helper_ask *ask, struct helper_answer *a,
+                          void *more, size_t more_len, int fd[HELPER_FDS])
+{
+    int64_t n = helper_put(sock, ask, sizeof(*ask), NULL, 0, NULL, 0);
+    unsigned came = 0;
+
+    if (n >= 0)
+        n = helper_get(sock, a, sizeof(*a), more, more_len, fd);
+    if (n == -EMFILE)
+        return n;
+    if (n < (int64_t)sizeof(*a))
+        return -ECONNREFUSED;
+    for (unsigned i = 0; i < HELPER_FDS; i++)
+        came += fd[i] >= 0;
+    if (came == a->fds)
+        return n;
+    fds_close(fd);
+    return -EMFILE;
 }
 
 /* One number, and a descriptor if that is 0 and there is one: the descriptor, or the number. */
@@ -83,12 +118,10 @@ static int number_ask(int sock, const struct helper_ask *ask)
 {
     struct helper_answer a;
     int fd[HELPER_FDS];
-    int64_t n = helper_put(sock, ask, sizeof(*ask), NULL, 0, NULL, 0);
+    const int64_t n = answer_get(sock, ask, &a, NULL, 0, fd);
 
-    if (n >= 0)
-        n = helper_get(sock, &a, sizeof(a), NULL, 0, fd);
-    if (n != (int64_t)sizeof(a))
-        return -ECONNREFUSED; /* it is gone */
+    if (n < 0)
+        return (int)n;
     return a.ret < 0 || fd[0] < 0 ? a.ret : fd[0];
 }
 
@@ -105,7 +138,7 @@ static int outside_connect(const char *path)
         return -EAGAIN;
     ret = number_ask(the_helper->sock, &ask);
     pthread_mutex_unlock(&the_helper->lock);
-    return ret == 0 ? -EMFILE : ret; /* connected, but there is no descriptor left for it here */
+    return ret;
 }
 
 static void outside_remove(const char *path, dev_t dev, ino_t ino)
@@ -129,16 +162,15 @@ int helper_picture(const char *dir, const char *name)
     pthread_mutex_lock(&the_helper->lock);
     ret = number_ask(the_helper->sock, &ask);
     pthread_mutex_unlock(&the_helper->lock);
-    return ret == 0 ? -EMFILE : ret;
+    return ret;
 }
 
 /* In a signal handler of a thread that holds libslirp's lock: one at a time. */
 static int resolv_ask(void)
 {
     const struct helper_ask ask = {.op = HELPER_RESOLV};
-    const int ret = number_ask(the_helper->resolv, &ask);
 
-    return ret == 0 ? -ENOENT : ret;
+    return number_ask(the_helper->resolv, &ask);
 }
 
 static char *text_take(const struct helper_answer *a, unsigned i, const char **at, size_t *left)
@@ -183,11 +215,11 @@ int helper_bootfiles(struct helper *helper, struct bootfiles *files, struct err 
     if (!all)
         return err_errno(err, ENOMEM, "boot files");
     pthread_mutex_lock(&helper->lock);
-    n = helper_put(helper->sock, &ask, sizeof(ask), NULL, 0, NULL, 0);
-    if (n >= 0)
-        n = helper_get(helper->sock, &a, sizeof(a), all, HELPER_TEXT_MAX, fd);
+    n = answer_get(helper->sock, &ask, &a, all, HELPER_TEXT_MAX, fd);
     pthread_mutex_unlock(&helper->lock);
-    if (n < (int64_t)sizeof(a))
+    if (n == -EMFILE)
+        ret = err_errno(err, EMFILE, "cannot take the boot files from the helper process");
+    else if (n < 0)
         ret = err_set(err, EIO, "the helper process, which finds boot files, is gone");
     else
         ret = boot_take(&a, all, (size_t)n - sizeof(a), fd, files, err);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -76,6 +77,18 @@ static void file_expect(int fd, const char *text)
     assert_true(fd >= 0);
     assert_int_equal(pread(fd, have, sizeof(have) - 1, 0), strlen(text));
     assert_string_equal(have, text);
+}
+
+static int listen_at(const char *path, struct stat *st)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(to.sun_path, path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(lstat(path, st), 0);
+    return fd;
 }
 
 static int setup(void **state)
@@ -143,6 +156,79 @@ static void test_boot(void **state)
     helper_free(h);
 }
 
+/* So many descriptors can be opened from now on; the limit before. */
+static struct rlimit room_leave(unsigned n)
+{
+    struct rlimit before, now;
+    int fd[8];
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now = before;
+    for (unsigned i = 0; i <= n; i++)
+        fd[i] = dup(STDERR_FILENO);
+    now.rlim_cur = (rlim_t)fd[n];
+    for (unsigned i = 0; i <= n; i++)
+        close(fd[i]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    return before;
+}
+
+static int next_fd(void)
+{
+    const int fd = dup(STDERR_FILENO);
+
+    close(fd);
+    return fd;
+}
+
+/* All of the files, or none: not a kernel without its initrd. */
+static void test_boot_no_room(void **state)
+{
+    char kernel[128], initrd[128], passt[128];
+    struct config_net net = {.kind = CONFIG_NET_PASST, .socket = passt};
+    const struct config config = {.kernel = kernel, .initrd = initrd, .net = &net, .n_nets = 1};
+    struct err err = {""};
+    struct bootfiles files;
+    struct rlimit before;
+    struct stat st;
+    struct helper *h;
+    int listener, free_fd;
+
+    (void)state;
+    strcpy(kernel, at("kernel"));
+    strcpy(initrd, at("initrd"));
+    strcpy(passt, at("passt"));
+    file_make("kernel", "k");
+    file_make("initrd", "i");
+    listener = listen_at(passt, &st);
+    h = helper_start(&config, NULL, &err);
+    assert_non_null(h);
+    free_fd = next_fd();
+    for (unsigned room = 0; room < 2; room++) {
+        int ret;
+
+        before = room_leave(room);
+        ret = helper_bootfiles(h, &files, &err);
+        setrlimit(RLIMIT_NOFILE, &before);
+        assert_int_equal(ret, -EMFILE);
+        assert_non_null(strstr(err.text, "boot files"));
+        assert_int_equal(files.kernel_fd, -1);
+        assert_int_equal(files.initrd_fd, -1);
+        assert_int_equal(next_fd(), free_fd); /* what came is closed */
+    }
+    before = room_leave(0);
+    assert_int_equal(usock_connect(passt), -EMFILE);
+    setrlimit(RLIMIT_NOFILE, &before);
+    before = room_leave(2);
+    assert_int_equal(helper_bootfiles(h, &files, &err), 0);
+    setrlimit(RLIMIT_NOFILE, &before);
+    file_expect(files.kernel_fd, "k");
+    file_expect(files.initrd_fd, "i");
+    bootfiles_close(&files);
+    helper_free(h);
+    close(listener);
+}
+
 /* Out of an image, which a child of its own reads. */
 static void test_boot_image(void **state)
 {
@@ -181,18 +267,6 @@ static void test_boot_image(void **state)
 }
 
 /* ---- sockets ---- */
-
-static int listen_at(const char *path, struct stat *st)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    strcpy(to.sun_path, path);
-    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-    assert_int_equal(listen(fd, 4), 0);
-    assert_int_equal(lstat(path, st), 0);
-    return fd;
-}
 
 static void test_remove(void **state)
 {
@@ -338,6 +412,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_boot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_boot_no_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
         cmocka_unit_test(test_boot_image),
