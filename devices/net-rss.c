@@ -177,13 +177,13 @@ static bool get8(struct gcur *args, uint8_t *v)
     return gcur_get(args, v, 1);
 }
 
-/* The last part of both: a key, of which there is no more than there should be. */
+/* The last part of both: a key. What comes behind it is not looked at: Linux 6.12.117 sends the
+ * padding of its own structure, too, and gives RSS up when that is refused. */
 static bool key_get(struct gcur *args, struct net_rss *rss)
 {
     uint8_t key[NET_RSS_KEY] = {0}, len;
 
-    if (!get8(args, &len) || len > NET_RSS_KEY || gcur_left(args) != len ||
-        !gcur_get(args, key, len))
+    if (!get8(args, &len) || len > NET_RSS_KEY || !gcur_get(args, key, len))
         return false;
     key_set(rss, key);
     return true;
