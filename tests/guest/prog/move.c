@@ -3,10 +3,12 @@
  * move get ADDRESS PORT FILE     what a peer sends
  * move put ADDRESS PORT FILE     send the file; what is answered goes to standard output
  * move serve PORT FILE           what the first peer sends that sends something; it is told ok
- * TCP; for guests.
+ * move turn PORT                 UDP: every datagram goes back with all its bits turned; until one
+ * says end TCP but for the last; for guests.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,9 +73,39 @@ static void serve(const char *port, const char *file)
     close(fd);
 }
 
+static void turn(const char *port)
+{
+    static unsigned char data[65536];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    socklen_t size = sizeof(a);
+    long count = 0;
+    bool end = false;
+
+    if (bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
+        die("bind");
+    for (; !end; count++) {
+        const ssize_t n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&a, &size);
+
+        if (n < 0)
+            die("recvfrom");
+        end = n == 3 && memcmp(data, "end", 3) == 0;
+        for (ssize_t i = 0; i < n; i++)
+            data[i] = (unsigned char)~data[i];
+        if (sendto(fd, data, (size_t)n, 0, (const struct sockaddr *)&a, size) != n)
+            die("sendto");
+    }
+    printf("%ld datagrams\n", count);
+}
+
 int main(int argc, char **argv)
 {
     int fd, file;
+
+    if (argc == 3 && strcmp(argv[1], "turn") == 0) {
+        turn(argv[2]);
+        return 0;
+    }
 
     if (argc == 4 && strcmp(argv[1], "serve") == 0) {
         serve(argv[2], argv[3]);
