@@ -58,14 +58,15 @@ static void front_ended(void *arg)
 static const struct net_front net_front = {
     .arrived = front_arrived, .sendable = front_sendable, .link = front_link, .ended = front_ended};
 
-void net_announce(struct vdev *dev)
+bool net_announce(struct vdev *dev)
 {
     struct net_dev *nd = net_of(dev);
 
     if (!vdev_has(dev, NET_F_GUEST_ANNOUNCE) || !vdev_has(dev, NET_F_STATUS))
-        return;
+        return false;
     nd->announce = true;
     vdev_config_changed(dev);
+    return true;
 }
 
 /* ---- which queue is what ---- */

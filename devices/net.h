@@ -18,7 +18,8 @@ struct net_conf {
 
 extern const struct virtio_type net_type;
 
-/* Ask the driver to tell the network where it is (GUEST_ANNOUNCE); locked. */
-void net_announce(struct vdev *dev);
+/* Ask the driver to tell the network where it is; locked. false: it is not one that would
+ * (GUEST_ANNOUNCE, 5.1.9.5.4). */
+bool net_announce(struct vdev *dev);
 
 #endif

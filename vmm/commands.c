@@ -11,6 +11,7 @@
 
 #include "devices/balloon.h"
 #include "devices/blk.h"
+#include "vmm/announce.h"
 #include "vmm/base/bits.h"
 #include "vmm/machine.h"
 #include "vmm/query-virtio.h"
@@ -238,6 +239,11 @@ static json_t *query_balloon(struct control_call *call)
     return answer;
 }
 
+static json_t *announce(struct control_call *call)
+{
+    return announce_self(call, machine_parts(machine_of(call)));
+}
+
 /* ---- the keyboard ---- */
 
 static json_t *send_key(struct control_call *call)
@@ -276,6 +282,7 @@ const struct control_command machine_commands[] = {
     {"balloon", {{"value", JSON_INTEGER, true}}, balloon},
     {"balloon_poll", CONTROL_NO_ARGS, balloon_poll},
     {"query-balloon", CONTROL_NO_ARGS, query_balloon},
+    {"announce-self", {{"interfaces", JSON_ARRAY, false}}, announce},
     {"send-key", {{"keys", JSON_STRING, true}}, send_key},
     {"type", {{"text", JSON_STRING, true}}, type_text},
     {"screendump", {{"screen", JSON_INTEGER, false}}, screendump},

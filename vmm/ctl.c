@@ -131,6 +131,15 @@ static int fill_balloon(char *const *word, unsigned n, json_t *args, struct err 
     return ret;
 }
 
+static int fill_announce(char *const *word, unsigned n, json_t *args, struct err *err)
+{
+    json_t *names = n ? json_pack("[s]", word[0]) : NULL;
+
+    if (n && json_object_set_new(args, "interfaces", names) < 0)
+        return err_set(err, EINVAL, "'%s' is not the name of a network card", word[0]);
+    return 0;
+}
+
 static int fill_keys(char *const *word, unsigned n, json_t *args, struct err *err)
 {
     (void)n;
@@ -187,6 +196,9 @@ static const struct ctl_command commands[] = {
     {"balloon", "[SIZE]",
      "how much memory the guest is to have, 256M say; without SIZE: what it has", NULL, ask_balloon,
      0, 1, fill_balloon, print_balloon},
+    {"announce", "[CARD]",
+     "the guest tells the network where it is; without CARD (net0, say): by all its cards",
+     "announce-self", NULL, 0, 1, fill_announce, NULL},
     {"console", "", "attach this terminal to its console; Ctrl-A x leaves it", NULL, attach_console,
      0, 0, NULL, NULL},
     {"send-key", "KEYS", "press keys together on the guest's keyboard: ctrl-alt-f2", "send-key",

@@ -4,6 +4,7 @@
  * N13 to N20 of the list of hostile inputs. Delayed interrupts are in test-net-coal.c.
  */
 #include "tests/device/net-ctrl.h"
+#include "vmm/announce.h"
 
 static const struct net_case four = {.pairs = 4};
 
@@ -274,6 +275,47 @@ static void test_announce(struct bench *b)
     assert_int_equal(d->ops->config_read(d, CFG_STATUS, 2), 1);
 }
 
+/* The command of the control socket, for cards that it names, or all. NULL: what it said stands in
+ * call->err. */
+static bool announce_command(struct bench *b, const char *names, struct control_call *call)
+{
+    struct part part = {"net0", b->loop, b->vp}, none = {"net1", b->loop, NULL};
+    const struct parts parts = {.part = {&none, &part}, .n = 2};
+    json_t *args = names ? json_pack("{s:o}", "interfaces", json_loads(names, 0, NULL)) : NULL;
+    json_t *ret;
+
+    *call = (struct control_call){.args = args};
+    ret = announce_self(call, &parts);
+    json_decref(args);
+    json_decref(ret);
+    return ret != NULL;
+}
+
+static void test_announce_command(struct bench *b)
+{
+    static const char *const right[] = {NULL, "[]", "[\"net0\"]"};
+    static const char *const wrong[] = {"[\"net1\"]", "[\"net0\",\"net2\"]", "[0]"};
+    struct drv *d = &b->d;
+    struct control_call call;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(right); i++) {
+        config_interrupts(b);
+        assert_true(announce_command(b, right[i], &call));
+        assert_true(config_interrupts(b) > 0);
+        assert_int_equal(d->ops->config_read(d, CFG_STATUS, 2), 3);
+        assert_int_equal(ctrl(b, ANNOUNCE, 0, NULL, 0), OK);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_false(announce_command(b, wrong[i], &call));
+        assert_string_equal(call.class, "DeviceNotFound");
+        assert_int_equal(d->ops->config_read(d, CFG_STATUS, 2), 1); /* nor of those named before */
+    }
+    init_without(b, BIT64(F_GUEST_ANNOUNCE));
+    assert_false(announce_command(b, NULL, &call));
+    assert_non_null(strstr(call.err.text, "guest_announce"));
+    assert_string_equal(call.class, "DeviceNotActive");
+}
+
 static const uint8_t fake_to_me[20] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
 static void pair_works(struct bench *b, unsigned pair)
@@ -373,6 +415,7 @@ static const struct bench_test tests[] = {
     {"N20-not-agreed", test_not_agreed, 0, &four},
     {"N14-broken-chains", test_broken_chains, BENCH_TURNS, NULL},
     {"announce", test_announce, 0, NULL},
+    {"announce-command", test_announce_command, 0, NULL},
     {"pairs", test_pairs, BENCH_TURNS, &four},
     {"index-without-mq", test_index_without_mq, BENCH_TURNS, &four},
     {"offloads", test_offloads, BENCH_TURNS, NULL},
