@@ -4,6 +4,7 @@
  * the used ring, without KVM and without I/O. Owns the tables and what is a fair measurement: all
  * cells of a table are measured in turns, several times, and the median counts, so that what else
  * the machine does hits all of them alike.
+ *   native [ROUNDS]    1 to 15, which is the default; 1: does it still run?
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +19,7 @@
 #include "tests/bench/rig.h"
 #include "vmm/base/bits.h"
 
-enum { ROUNDS = 15, CELLS = 96, SAMPLE_US = 3000, WARM_BATCHES = 64 };
+enum { ROUNDS_MAX = 15, CELLS = 96, SAMPLE_US = 3000, WARM_BATCHES = 64 };
 
 static const struct rig_way ways[] = {
     {"modern split", "modern", &driver_modern, &ring_split, true},
@@ -36,8 +37,10 @@ struct cell {
     void (*batch)(struct rig *r);
     uint64_t (*floor)(unsigned n);
     unsigned per_batch, batches;
-    double ns[ROUNDS];
+    double ns[ROUNDS_MAX];
 };
+
+static unsigned rounds = ROUNDS_MAX;
 
 static struct {
     struct cell cell[CELLS];
@@ -106,8 +109,8 @@ static int compare(const void *a, const void *b)
 
 static double cell_median(struct cell *c)
 {
-    qsort(c->ns, ROUNDS, sizeof(c->ns[0]), compare);
-    return c->ns[ROUNDS / 2];
+    qsort(c->ns, rounds, sizeof(c->ns[0]), compare);
+    return c->ns[rounds / 2];
 }
 
 static void table_measure(void)
@@ -115,7 +118,7 @@ static void table_measure(void)
     for (unsigned i = 0; i < table.n; i++)
         if (cell_there(&table.cell[i]))
             cell_calibrate(&table.cell[i]);
-    for (unsigned round = 0; round < ROUNDS; round++)
+    for (unsigned round = 0; round < rounds; round++)
         for (unsigned i = 0; i < table.n; i++)
             if (cell_there(&table.cell[i]))
                 table.cell[i].ns[round] = cell_run(&table.cell[i], table.cell[i].batches);
@@ -198,15 +201,17 @@ static void floor_table(void)
     table_end();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const unsigned devices[] = {1, 4, 16}, queues[] = {1, 4, 16};
     const struct rig_conf one = {.devices = 1, .queues = 1};
     struct rig_conf conf = one;
 
+    if (argc > 1)
+        rounds = (unsigned)max_u64(1, min_u64(strtoul(argv[1], NULL, 10), ROUNDS_MAX));
     printf(
-        "ns of processor time per 4 KiB request, median of %d; tables are indirect unless said\n",
-        ROUNDS);
+        "ns of processor time per 4 KiB request, median of %u; tables are indirect unless said\n",
+        rounds);
     depths_table("the driver alone: contained in all that follows", one, rig_batch_driver);
     depths_table("rings: a device that gives back at once", one, rig_batch);
     conf.blk = true;
