@@ -186,9 +186,21 @@ static int (*const makers[])(struct parts *parts, struct err *err) = {
 
 /* ---- the list ---- */
 
+/* Told before the first of them is opened. */
+static int parts_room(const struct config *c, struct err *err)
+{
+    const unsigned n = c->n_disks + (c->n_ports > 0) + (c->console == CONSOLE_VIRTIO) +
+                       !c->rng.none + c->n_nets + c->balloon.on + c->n_inputs +
+                       (c->display.kind != CONFIG_DISPLAY_NONE);
+
+    if (n <= PARTS_MAX)
+        return 0;
+    return err_set(err, EINVAL, "%u devices: a machine has at most %d", n, PARTS_MAX);
+}
+
 int parts_make(struct parts *parts, struct err *err)
 {
-    int ret = 0;
+    int ret = parts_room(parts->env.config, err);
 
     for (unsigned i = 0; ret == 0 && makers[i]; i++)
         ret = makers[i](parts, err);

@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -152,6 +154,44 @@ static void bug_tells_once_per_place(void **state)
     assert_int_equal(lines(stderr_text()), 1);
 }
 
+static volatile sig_atomic_t interrupts;
+
+static void on_alarm(int signal)
+{
+    (void)signal;
+    interrupts++;
+    log_msg(LOG_ERROR, "from a handler");
+}
+
+/* R05: vmm's handlers do not log; if one did, it would wait for nobody, for the log has no lock,
+ * and lines stay whole. */
+static void R05_handler_amid_a_line(void **state)
+{
+    const struct sigaction act = {.sa_handler = on_alarm};
+    const struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+    struct sigaction was;
+    char text[TEXT];
+    ssize_t n;
+
+    (void)state;
+    assert_int_equal(sigaction(SIGALRM, &act, &was), 0);
+    stderr_catch();
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (unsigned i = 0; i < 100000 && interrupts < 200; i++) {
+        log_msg(LOG_ERROR, "from beneath");
+        n = read(pipe_out, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = '\0';
+        for (char *line = text; *line; line = strchr(line, '\n') + 1) {
+            assert_true(strncmp(line, "vmm: from ", 10) == 0);
+            assert_non_null(strchr(line, '\n'));
+        }
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    stderr_text();
+    sigaction(SIGALRM, &was, NULL);
+    assert_true(interrupts > 0);
+}
+
 static void clock_runs(void **state)
 {
     const uint64_t a = clock_ns();
@@ -172,6 +212,7 @@ int main(void)
         cmocka_unit_test(raw_terminal_gets_cr),
         cmocka_unit_test(limit_counts),
         cmocka_unit_test(bug_tells_once_per_place),
+        cmocka_unit_test(R05_handler_amid_a_line),
         cmocka_unit_test(clock_runs),
     };
 
