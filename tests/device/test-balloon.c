@@ -173,7 +173,7 @@ static void test_actual(struct bench *b)
     assert_int_equal(config(b, C_ACTUAL), 0x100);
     assert_int_equal(query(b).actual, memory - 0x100000);
     assert_int_equal(changes, 1);
-    config_set(b, C_ACTUAL, UINT32_MAX); /* whatever it says */
+    config_set(b, C_ACTUAL, UINT32_MAX); /* C14: whatever it says */
     assert_int_equal(query(b).actual, 0);
     assert_true(query(b).driver);
     assert_int_equal(resize(b, memory - PAGE), 0);

@@ -35,6 +35,7 @@ static void test_not_an_image(void **state)
     refuses("ext4 on the whole disk: no /boot/grub/grub.cfg, no loader entries, no vmlinuz*");
 }
 
+/* W16 */
 static void test_mbr_loop(void **state)
 {
     (void)state;
@@ -138,6 +139,7 @@ static void fresh(const char *name)
     make_ext4(image, 0, EXT4_KIB, make_path("tree"), SMALL);
 }
 
+/* W17: blocks per group, inode size and block size among others */
 static void test_ext4_super(void **state)
 {
     (void)state;
@@ -166,6 +168,7 @@ static void test_ext4_super(void **state)
     }
 }
 
+/* W17: depth, cycles, record lengths, sizes */
 static void test_ext4_inode(void **state)
 {
     (void)state;
@@ -189,6 +192,7 @@ static void test_ext4_inode(void **state)
     refuses("grub.cfg is larger than");
 }
 
+/* W17: links that lead nowhere, or back */
 static void test_links(void **state)
 {
     (void)state;
