@@ -19,6 +19,9 @@ void sandbox_have(struct sandbox_report *report, const char *fmt, ...)
 void sandbox_lack(struct sandbox_report *report, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* As many open files as the user may have, up to 4096. Main thread, before devices are made. */
+void sandbox_files(void);
+
 /* Limits that cannot be raised again. */
 void sandbox_limits(struct sandbox_report *report);
 

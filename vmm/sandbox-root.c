@@ -21,6 +21,19 @@
 
 /* ---- limits ---- */
 
+/* A guest can have many connections (devices/backend/net-slirp.c), and the usual 1024 are for
+ * programs that select(). More than max would only be more to lose. */
+void sandbox_files(void)
+{
+    const rlim_t max = 4096;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= max)
+        return;
+    files.rlim_cur = min_u64(files.rlim_max, max);
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 void sandbox_limits(struct sandbox_report *report)
 {
     static const struct {

@@ -69,6 +69,7 @@ void sandbox_lack(struct sandbox_report *report, const char *fmt, ...)
 
 void sandbox_begin(const struct config *config)
 {
+    sandbox_files();
     wanted = config->sandbox != CONFIG_SANDBOX_OFF;
     if (!wanted)
         log_msg(LOG_INFO, "sandbox: off, by --sandbox off");

@@ -10,18 +10,24 @@
  *
  * libslirp checks frames itself and drops bad ones, but it has its own faults. It is shown only
  * what it has reason to see: ARP, whole IPv4 packets and IPv6 of at most the MTU, on a copy.
+ *
+ * It opens a socket for whatever the guest asks for, and keeps one of UDP for minutes. They share
+ * half of the descriptors that the process may have; at that, frames that would open one more are
+ * dropped, and clients of forwarded ports wait.
  */
 #include "devices/backend/net-slirp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "devices/backend/net-queue.h"
+#include "devices/backend/slirp-flow.h"
 #include "devices/backend/slirp-lib.h"
 #include "vmm/base/bits.h"
 
@@ -29,6 +35,7 @@ enum {
     QUEUE_FRAMES = 1024, /* to the guest; more are lost */
     QUEUE_HIGH = 256,    /* from here on the host's sockets wait */
     TURN_EVENTS = 64,
+    DHCP_FIRST = 15,
     MTU_DEFAULT = 1500,
     ETHERNET_HEADER = 14,
     VLAN_TAG = 4,
@@ -39,6 +46,9 @@ struct slirp_watch {
     uint32_t wanted; /* SLIRP_POLL_*, as of the last question */
     uint32_t events; /* EPOLL*, as in the set; 0: not in it */
     uint32_t ready;  /* SLIRP_POLL_* */
+    bool live;       /* libslirp has it open */
+    bool door;       /* a forwarded port: who is let in takes another descriptor */
+    struct slirp_flow flow;
 };
 
 struct slirp_timer {
@@ -60,7 +70,10 @@ struct net_slirp {
     struct slirp_watch *watch; /* by descriptor */
     int n_watches;
     size_t frame_max;
-    bool listening, news;
+    unsigned live, budget;     /* descriptors: libslirp's, and what all networks may have */
+    struct slirp_flow opening; /* whose socket opens now, if one does */
+    bool opening_door;
+    bool listening, news, told;
     struct log_limit limit;
     uint8_t frame[FRAME_MAX];
 };
@@ -69,6 +82,9 @@ const bool net_slirp_built = true;
 
 /* libslirp keeps its clock and the name server in globals, and each card has a thread. */
 static pthread_mutex_t globals = PTHREAD_MUTEX_INITIALIZER;
+
+/* Descriptors of all networks' libslirps. A guest has one limit, however many cards it has. */
+static atomic_uint all_live;
 
 static void settle_post(struct net_slirp *s)
 {
@@ -147,37 +163,6 @@ static void on_timer_mod(void *timer, int64_t at_ms, void *opaque)
         loop_timer_set(((struct slirp_timer *)timer)->timer, after > 0 ? (uint64_t)after : 1);
 }
 
-/* A descriptor begins or ends: what the set knew of that number is void. */
-static void on_descriptor(int fd, void *opaque)
-{
-    struct net_slirp *s = (struct net_slirp *)opaque;
-
-    if (fd < 0 || fd >= s->n_watches)
-        return;
-    if (s->watch[fd].events)
-        epoll_ctl(s->set, EPOLL_CTL_DEL, fd, NULL);
-    s->watch[fd] = (struct slirp_watch){0};
-}
-
-static void on_notify(void *opaque)
-{
-    settle_post((struct net_slirp *)opaque);
-}
-
-static const SlirpCb callbacks = {
-    .send_packet = on_packet,
-    .guest_error = on_guest_error,
-    .clock_get_ns = on_clock,
-    .timer_new = on_timer_new,
-    .timer_free = on_timer_free,
-    .timer_mod = on_timer_mod,
-    .register_poll_fd = on_descriptor,
-    .unregister_poll_fd = on_descriptor,
-    .notify = on_notify,
-};
-
-/* ---- its sockets on the loop ---- */
-
 static bool watches_grow(struct net_slirp *s, int fd)
 {
     const int n = fd + 64;
@@ -194,6 +179,55 @@ static bool watches_grow(struct net_slirp *s, int fd)
     return true;
 }
 
+/* A descriptor ends: what the set knew of that number is void. */
+static void on_closed(int fd, void *opaque)
+{
+    struct net_slirp *s = (struct net_slirp *)opaque;
+
+    if (fd < 0 || fd >= s->n_watches)
+        return;
+    if (s->watch[fd].events)
+        epoll_ctl(s->set, EPOLL_CTL_DEL, fd, NULL);
+    if (s->watch[fd].live) {
+        s->live--;
+        atomic_fetch_sub(&all_live, 1);
+    }
+    s->watch[fd] = (struct slirp_watch){0};
+}
+
+static void on_opened(int fd, void *opaque)
+{
+    struct net_slirp *s = (struct net_slirp *)opaque;
+
+    on_closed(fd, opaque);
+    if (fd < 0 || !watches_grow(s, fd))
+        return;
+    s->live++;
+    atomic_fetch_add(&all_live, 1);
+    s->watch[fd].live = true;
+    s->watch[fd].flow = s->opening;
+    s->watch[fd].door = s->opening_door;
+}
+
+static void on_notify(void *opaque)
+{
+    settle_post((struct net_slirp *)opaque);
+}
+
+static const SlirpCb callbacks = {
+    .send_packet = on_packet,
+    .guest_error = on_guest_error,
+    .clock_get_ns = on_clock,
+    .timer_new = on_timer_new,
+    .timer_free = on_timer_free,
+    .timer_mod = on_timer_mod,
+    .register_poll_fd = on_opened,
+    .unregister_poll_fd = on_closed,
+    .notify = on_notify,
+};
+
+/* ---- its sockets on the loop ---- */
+
 /* The descriptor is the index that libslirp asks with later. */
 static int on_wanted(int fd, int events, void *opaque)
 {
@@ -201,6 +235,8 @@ static int on_wanted(int fd, int events, void *opaque)
 
     if (fd < 0 || !watches_grow(s, fd))
         return -1;
+    if (!s->watch[fd].live) /* a forwarded port's: those it does not tell of before */
+        on_opened(fd, opaque);
     s->watch[fd].wanted |= (uint32_t)events;
     return fd;
 }
@@ -212,13 +248,19 @@ static int on_ready(int fd, void *opaque)
     return fd >= 0 && fd < s->n_watches ? (int)s->watch[fd].ready : 0;
 }
 
-/* With a full queue nothing is read that would only be lost. */
-static uint32_t events_of(const struct net_slirp *s, uint32_t wanted)
+static bool is_full(const struct net_slirp *s)
 {
-    const bool in = s->queue.n < QUEUE_HIGH;
+    return atomic_load(&all_live) >= s->budget;
+}
 
-    return (in && (wanted & SLIRP_POLL_IN) ? EPOLLIN : 0) |
-           (wanted & SLIRP_POLL_OUT ? EPOLLOUT : 0) | (wanted & SLIRP_POLL_PRI ? EPOLLPRI : 0);
+/* With a full queue nothing is read that would only be lost. */
+static uint32_t events_of(const struct net_slirp *s, const struct slirp_watch *w)
+{
+    const bool in = s->queue.n < QUEUE_HIGH && !(w->door && is_full(s));
+
+    return (in && (w->wanted & SLIRP_POLL_IN) ? EPOLLIN : 0) |
+           (w->wanted & SLIRP_POLL_OUT ? EPOLLOUT : 0) |
+           (w->wanted & SLIRP_POLL_PRI ? EPOLLPRI : 0);
 }
 
 static uint32_t ready_of(uint32_t events)
@@ -243,7 +285,7 @@ static bool set_put(const struct net_slirp *s, int fd, uint32_t events)
 static void watch_carry(struct net_slirp *s, int fd)
 {
     struct slirp_watch *w = &s->watch[fd];
-    const uint32_t events = events_of(s, w->wanted);
+    const uint32_t events = events_of(s, w);
 
     w->wanted = 0;
     if (events != w->events)
@@ -326,23 +368,31 @@ static void timer_due(void *arg)
 
 /* ---- what a front end asks of us ---- */
 
-/* Of IPv4 no fragments: libslirp 4.7 can be crashed with them while it puts them together. */
-static bool ipv4_known(const uint8_t *ip, size_t len)
+static bool flow_is_open(const struct net_slirp *s, const struct slirp_flow *flow)
 {
-    return len >= 20 && (ip[6] & 0xbf) == 0 && ip[7] == 0;
+    for (int fd = 0; fd < s->n_watches; fd++)
+        if (s->watch[fd].live && memcmp(&s->watch[fd].flow, flow, sizeof(*flow)) == 0)
+            return true;
+    return false;
 }
 
-static bool frame_known(const uint8_t *frame, size_t len)
+/* What has its socket goes on; more are not opened while there are too many. */
+static bool frame_allowed(struct net_slirp *s, size_t len)
 {
-    switch (frame[12] << 8 | frame[13]) {
-    case 0x0800:
-        return ipv4_known(frame + ETHERNET_HEADER, len - ETHERNET_HEADER);
-    case 0x0806: /* ARP */
-    case 0x86dd: /* IPv6 */
+    const enum slirp_opens opens = slirp_flow_of(s->frame, len, &s->opening);
+
+    if (opens == SLIRP_OPENS_NONE || !is_full(s))
         return true;
-    default: /* libslirp speaks NC-SI, too, which no guest has reason to */
-        return false;
-    }
+    if (opens == SLIRP_OPENS_UNLESS && flow_is_open(s, &s->opening))
+        return true;
+    s->net.lost++;
+    if (!s->told)
+        log_msg(LOG_WARN,
+                "%s: the guest has %u connections open, and more would leave vmm without "
+                "descriptors: new ones are dropped until some have ended",
+                s->net.name, s->live);
+    s->told = true;
+    return false;
 }
 
 static int slirp_send(struct net *net, unsigned pair, const struct iovec *iov, unsigned n)
@@ -359,11 +409,12 @@ static int slirp_send(struct net *net, unsigned pair, const struct iovec *iov, u
     if ((header[0] & NET_HDR_NEEDS_CSUM) || header[1] != NET_GSO_NONE)
         return -EINVAL; /* never agreed on */
     len = net_iov_get(iov, n, NET_HEADER, s->frame, sizeof(s->frame));
-    if (!frame_known(s->frame, len))
+    if (!slirp_frame_known(s->frame, len) || !frame_allowed(s, len))
         return 0; /* as a network that has nobody who listens to it */
     pthread_mutex_lock(&globals);
     libslirp.input(s->slirp, s->frame, (int)len);
     pthread_mutex_unlock(&globals);
+    s->opening = (struct slirp_flow){.version = 0};
     settle_post(s);
     return 0;
 }
@@ -398,6 +449,7 @@ static void slirp_close(struct net *net)
     if (s->slirp)
         libslirp.cleanup(s->slirp);
     pthread_mutex_unlock(&globals);
+    atomic_fetch_sub(&all_live, s->live); /* none, unless it forgets to tell */
     loop_cancel(net->loop, &s->settle);
     loop_timer_del(s->timer);
     loop_fd_del(s->set_src);
@@ -434,7 +486,7 @@ static bool host_has_ipv6(void)
 
 static struct in_addr address(uint8_t last)
 {
-    return (struct in_addr){.s_addr = htonl(0x0a000200u | last)};
+    return (struct in_addr){.s_addr = htonl(SLIRP_NETWORK | last)};
 }
 
 static Slirp *slirp_make(struct net_slirp *s, const struct net_slirp_conf *conf)
@@ -446,7 +498,7 @@ static Slirp *slirp_make(struct net_slirp *s, const struct net_slirp_conf *conf)
         .vnetmask = {.s_addr = htonl(0xffffff00u)},
         .vhost = address(2),
         .vnameserver = address(3),
-        .vdhcp_start = address(15),
+        .vdhcp_start = address(DHCP_FIRST),
         .in6_enabled = host_has_ipv6(),
         .vprefix_len = 64,
         .vhostname = conf->host,
@@ -466,12 +518,21 @@ static Slirp *slirp_make(struct net_slirp *s, const struct net_slirp_conf *conf)
 
 static int forward_add(struct net_slirp *s, const struct net_slirp_forward *f, struct err *err)
 {
+    uint32_t ms = UINT32_MAX;
     int ret;
 
+    if (f->udp) /* the guest's answers are of a flow as if it had opened it */
+        s->opening =
+            slirp_flow_ipv4(f->guest.s_addr ? f->guest : address(DHCP_FIRST), f->guest_port);
+    s->opening_door = !f->udp;
     errno = 0;
     pthread_mutex_lock(&globals);
     ret = libslirp.add_hostfwd(s->slirp, f->udp, f->host, f->host_port, f->guest, f->guest_port);
+    if (ret == 0)
+        libslirp.pollfds_fill(s->slirp, &ms, on_wanted, s);
     pthread_mutex_unlock(&globals);
+    s->opening = (struct slirp_flow){.version = 0};
+    s->opening_door = false;
     if (ret == 0)
         return 0;
     return err_errno(err, errno ? errno : EADDRINUSE,
@@ -494,6 +555,7 @@ static int slirp_start(struct net_slirp *s, const struct net_slirp_conf *conf, s
     struct loop *loop = s->net.loop;
     int ret = 0;
 
+    s->budget = slirp_flows_max();
     libslirp.log_set_handler(on_complaint, NULL);
     s->set = epoll_create1(EPOLL_CLOEXEC);
     s->timer = loop_timer_new(loop, timer_due, s);

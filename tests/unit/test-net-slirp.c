@@ -1,35 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The user-mode network, with a small guest of our own in front of it: N23, N22. */
-#include "tests/unit/net-rig.h"
+#include "tests/unit/slirp-rig.h"
 
-#include <dirent.h>
 #include <time.h>
-
-#include "devices/backend/net-slirp.h"
-
-enum { GATEWAY = 0x0a000202, GUEST = 0x0a00020f };
-
-static void rig_open(struct net_rig *r, const struct net_slirp_conf *conf)
-{
-    struct err err;
-
-    rig_init(r);
-    rig_plug(r, net_slirp_open(conf, "net0", r->loop, &err), &err);
-    assert_true(r->net->up);
-    assert_int_equal(r->net->pairs, 1);
-    assert_int_equal(net_can_send(r->net) | net_can_leave(r->net), 0);
-}
-
-static unsigned fds(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
 
 static void test_lease(void **state)
 {

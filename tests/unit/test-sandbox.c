@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -542,10 +543,20 @@ static void no_map(int uid)
 static void limited(int arg)
 {
     struct sandbox_report r = {"", ""};
+    struct rlimit files;
 
     (void)arg;
+    getrlimit(RLIMIT_NOFILE, &files);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){256, files.rlim_max});
+    sandbox_files();
+    getrlimit(RLIMIT_NOFILE, &files);
+    expect(files.rlim_cur == min_u64(files.rlim_max, 4096), "files, raised");
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){256, 1000});
+    sandbox_files();
     sandbox_limits(&r);
     expect(strcmp(r.have, "limits") == 0, "limits");
+    getrlimit(RLIMIT_NOFILE, &files);
+    expect(files.rlim_cur == 1000 && files.rlim_max == 1000, "files, for good");
 }
 
 static void test_layers(void **state)
