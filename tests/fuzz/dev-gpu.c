@@ -123,7 +123,7 @@ static const struct fuzz_request requests[] = {
     FUZZ_REQUEST(0, 24, TYPE("\x0c", "\1") ID("\3") NONE NONE NONE NONE NONE NONE NONE),
 };
 
-static const struct fuzz_dev dev = {
+const struct fuzz_dev fuzz_dev_gpu = {
     .kind = &kind,
     .op = use_ops,
     .n_ops = ARRAY_SIZE(use_ops),
@@ -136,12 +136,12 @@ static const struct fuzz_dev dev = {
 
 static void run(const uint8_t *data, size_t len)
 {
-    device_run(&dev, data, len);
+    device_run(&fuzz_dev_gpu, data, len);
 }
 
 static void seeds(struct fuzz_seeds *to)
 {
-    fuzz_dev_seeds(&dev, "", to);
+    fuzz_dev_seeds(&fuzz_dev_gpu, "", to);
 }
 
 const struct fuzz_target fuzz_gpu = {"gpu", 4096, run, seeds};

@@ -294,7 +294,8 @@ static struct where reg_where(struct fuzz_rig *r, struct fuzz_in *in)
 {
     const uint8_t what = fuzz_u8(in);
     const bool has_modern = r->b.d.func.bar_size[VPCI_BAR_MODERN];
-    const bool has_io = r->b.d.func.bar_size[VPCI_BAR_IO];
+    const bool has_io = r->b.d.func.bar_size[VPCI_BAR_IO] && /* no VPCI_BAR_MEMORY */
+                        r->b.d.func.bar_space[VPCI_BAR_IO] == BUS_PIO;
     const bool legacy = has_io && (!has_modern || (r->b.d.ops == &driver_legacy) != (what >> 7));
 
     return legacy ? legacy_where(r, what, in) : modern_where(r, what, in);
@@ -355,7 +356,9 @@ static void access(struct fuzz_rig *r, enum bus_space space, uint64_t at, uint8_
 
 static void op_bar(struct fuzz_rig *r, struct fuzz_in *in)
 {
-    static const uint8_t bars[] = {VPCI_BAR_MSIX, VPCI_BAR_MODERN, VPCI_BAR_IO};
+    static const uint8_t bars[] = {VPCI_BAR_MSIX, VPCI_BAR_MODERN,
+                                   VPCI_BAR_IO, /* of a GPU: VPCI_BAR_MEMORY */
+                                   VPCI_BAR_BELLS};
     const uint8_t how = fuzz_u8(in), bar = bars[how / 8u % ARRAY_SIZE(bars)];
     const uint64_t off = fuzz_num(in, how & 0x40 ? 2 : 1);
 

@@ -157,7 +157,7 @@ const struct fuzz_target fuzz_packed = {"packed", 2048, packed_run, packed_seeds
 /* ---- the function: the first byte says whose ---- */
 
 static const struct fuzz_dev *const behind[] = {
-    &echo_pci, &fuzz_dev_blk, &fuzz_dev_net, &fuzz_dev_console, &fuzz_dev_balloon,
+    &echo_pci, &fuzz_dev_blk, &fuzz_dev_net, &fuzz_dev_console, &fuzz_dev_balloon, &fuzz_dev_gpu,
 };
 
 static struct fuzz_dev as_pci(unsigned i)
@@ -177,7 +177,8 @@ static void pci_run(const uint8_t *data, size_t len)
     fuzz_dev_run(&dev, &in);
 }
 
-/* Every register of the common structure read and written, then the PCI function's own. */
+/* Every register of the common structure read and written, the PCI function's own and every BAR;
+ * then it is told to work. */
 static void pci_seed(const struct fuzz_dev *dev, unsigned index, unsigned combo,
                      struct fuzz_seeds *to)
 {
@@ -186,7 +187,7 @@ static void pci_seed(const struct fuzz_dev *dev, unsigned index, unsigned combo,
 
     fuzz_put_num(&out, index, 1);
     fuzz_put_start(&out, dev, combo);
-    for (uint8_t i = 0; i < 24; i++) {
+    for (uint8_t i = 0; i < 32; i++) {
         fuzz_put_op(&out, dev, OP_REG_READ);
         fuzz_put(&out, (const uint8_t[]){i & 2, i}, 2);
         fuzz_put_op(&out, dev, OP_REG_WRITE);
@@ -196,13 +197,19 @@ static void pci_seed(const struct fuzz_dev *dev, unsigned index, unsigned combo,
         fuzz_put_op(&out, dev, OP_BAR);
         fuzz_put(&out, (const uint8_t[]){(uint8_t)(0x80 | i), i, 7}, 3);
     }
-    snprintf(name, sizeof(name), "%s-%u", dev->kind->name, combo);
+    fuzz_put_op(&out, dev, OP_INIT);
+    fuzz_put(&out, (const uint8_t[]){0, 0}, 2);
+    fuzz_put_op(&out, dev, OP_KICK);
+    fuzz_put_num(&out, 0, 1);
+    fuzz_put_op(&out, dev, OP_TURN);
+    snprintf(name, sizeof(name), "%s-%u%s", dev->kind->name, combo % FUZZ_IN_PORTS,
+             combo & FUZZ_IN_PORTS ? "-ports" : "");
     fuzz_seed(to, name, out.data, out.n);
 }
 
 static void pci_seeds(struct fuzz_seeds *to)
 {
-    static const unsigned ways[] = {0, 3, 5, 6};
+    static const unsigned ways[] = {0, 3, 5, 6, FUZZ_IN_PORTS};
 
     for (unsigned i = 0; i < ARRAY_SIZE(behind); i++) {
         const struct fuzz_dev dev = as_pci(i);

@@ -12,7 +12,7 @@
 #include "vmm/base/bits.h"
 
 enum { OPS_AT_MOST = 400, BAR_KIND = 7, BAR_WIDE = 4 };
-enum { WATCHED = 0x80 }; /* of the first byte: lint looks on */
+enum { WATCHED = 0x80, WAYS = FUZZ_IN_PORTS }; /* of the first byte: lint looks on; the rest */
 
 static const uint16_t queue_sizes[] = {0, 2, 4, 8, 16, 3, 7, 64, 1, 32768};
 
@@ -87,7 +87,7 @@ static void recover(struct fuzz_rig *r)
 void fuzz_dev_run(const struct fuzz_dev *dev, struct fuzz_in *in)
 {
     const uint8_t how = fuzz_u8(in);
-    const struct combo *combo = combo_choose(dev, how % WATCHED);
+    const struct combo *combo = combo_choose(dev, how % WAYS);
     static struct fuzz_rig rig;
     uint16_t size;
 
@@ -96,7 +96,8 @@ void fuzz_dev_run(const struct fuzz_dev *dev, struct fuzz_in *in)
     rig.dev = dev;
     rig.next = 0;
     size = queue_sizes[fuzz_u8(in) % ARRAY_SIZE(queue_sizes)];
-    bench_open(&rig.b, dev->kind, combo, NULL, how & WATCHED ? BENCH_ADVICE : 0);
+    bench_open(&rig.b, dev->kind, combo, NULL,
+               (how & WATCHED ? BENCH_ADVICE : 0) | (how & FUZZ_IN_PORTS ? BENCH_PORTS : 0));
     fuzz_rig_open(&rig);
     fuzz_rig_init(&rig, fuzz_rig_features(&rig, in), size);
     for (unsigned i = 0; i < OPS_AT_MOST && in->left; i++)

@@ -44,6 +44,8 @@ struct fuzz_request {
         queue, 0, in_len, sizeof(out) - 1, out \
     }
 
+enum { FUZZ_IN_PORTS = 0x40 }; /* of the first byte: doorbells are in ports too */
+
 /* One kind of device under one kind of use. */
 struct fuzz_dev {
     const struct bench_kind *kind;
@@ -62,11 +64,13 @@ void fuzz_dev_run(const struct fuzz_dev *dev, struct fuzz_in *in);
 /* Its requests over all ways to drive it. prefix: bytes in front. */
 void fuzz_dev_seeds(const struct fuzz_dev *dev, const char *prefix, struct fuzz_seeds *to);
 
-/* The input's beginning for combination i, and one operation of a kind. */
+/* The input's beginning for combination i (or it with FUZZ_IN_PORTS), and one operation of a kind.
+ */
 void fuzz_put_start(struct fuzz_out *out, const struct fuzz_dev *dev, unsigned combo);
 void fuzz_put_op(struct fuzz_out *out, const struct fuzz_dev *dev, enum fuzz_op op);
 
 /* Devices that more than one target drives. */
-extern const struct fuzz_dev fuzz_dev_blk, fuzz_dev_net, fuzz_dev_console, fuzz_dev_balloon;
+extern const struct fuzz_dev fuzz_dev_blk, fuzz_dev_net, fuzz_dev_console, fuzz_dev_balloon,
+    fuzz_dev_gpu;
 
 #endif
