@@ -15,7 +15,7 @@ bool dev_failed(struct dev *d)
 struct queue *dev_queue(struct dev *d)
 {
     static const uint8_t out[KINDS] = {
-        [BLK] = 0, [NET] = 1, [CONSOLE] = 1, [RNG] = 0, [BALLOON] = 0};
+        [BLK] = 0, [NET] = 1, [CONSOLE] = 1, [RNG] = 0, [BALLOON] = 0, [GPU] = 0, [INPUT] = 1};
 
     return &d->q[out[d->kind]];
 }
@@ -55,6 +55,21 @@ static bool buffer_used(struct dev *d, unsigned len, uint16_t flags, uint32_t le
     return used_wait(q, &u) && u.len >= least;
 }
 
+/* What screens are there? */
+static bool gpu_info(struct dev *d)
+{
+    enum { GET_DISPLAY_INFO = 0x100, OK_DISPLAY_INFO = 0x1101, HEADER = 24, BYTES = 24 + 16 * 24 };
+    uint32_t *out = (uint32_t *)(void *)(d->data + 0x8000);
+    volatile uint32_t *in = out + 64;
+    const struct piece p[] = {{mem(out), HEADER, 0, 0}, {mem((const void *)in), BYTES, WRITE, 0}};
+    struct used u;
+
+    *out = GET_DISPLAY_INFO;
+    chain_put(dev_queue(d), p, 2);
+    queue_ring(dev_queue(d));
+    return used_wait(dev_queue(d), &u) && u.len == BYTES && *in == OK_DISPLAY_INFO;
+}
+
 bool honest(struct dev *d)
 {
     memset(d->data + 0x8000, 0, 0x1000);
@@ -66,6 +81,10 @@ bool honest(struct dev *d)
     case CONSOLE:
         d->data[0x8000] = '.';
         return buffer_used(d, 1, 0, 0);
+    case GPU:
+        return gpu_info(d);
+    case INPUT: /* an event of no type that it knows */
+        return buffer_used(d, 8, 0, 0);
     case NET:
         memset(d->data + 0x8000 + 12, 0xff, 6);
         return buffer_used(d, 12 + 60, 0, 0);
@@ -73,6 +92,25 @@ bool honest(struct dev *d)
         *(uint32_t *)(void *)(d->data + 0x8000) = 0x2800;
         return buffer_used(d, 4, 0, 0);
     }
+}
+
+void request_put(struct dev *d)
+{
+    uint32_t *p = (uint32_t *)(void *)(d->data + 0x4000);
+    const uint64_t at = (uint64_t)(uintptr_t)p;
+    const struct piece one = {at, d->kind == INPUT ? 8 : 64, d->kind == RNG ? WRITE : 0, 0};
+    const struct piece two[] = {{at, d->kind == BLK ? 16 : 24, 0, 0}, {at + 64, 513, WRITE, 0}};
+
+    memset(p, 0, 1024);
+    chain_put(dev_queue(d), d->kind == BLK || d->kind == GPU ? two : &one,
+              d->kind == BLK || d->kind == GPU ? 2 : 1);
+}
+
+bool request_done(struct dev *d)
+{
+    struct used u;
+
+    return used_wait(dev_queue(d), &u);
 }
 
 bool silence_wanted;

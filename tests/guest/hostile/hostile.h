@@ -48,6 +48,8 @@ int memcmp(const void *a, const void *b, size_t n);
 enum { PCI_MSIX_ID = 0x11, PCI_VNDR_ID = 0x09 };
 uint32_t pci_read(unsigned devfn, unsigned off, unsigned len);
 void pci_write(unsigned devfn, unsigned off, unsigned len, uint32_t v);
+enum { PCI_ON = 7 /* ports, memory, bus master */, PCI_NO_MASTER = 3, PCI_NO_MEMORY = 5 };
+enum { PCI_INTX_OFF = 0x400 };
 uint64_t pci_bar(unsigned devfn, unsigned bar); /* 0: none */
 unsigned pci_cap(unsigned devfn, unsigned id, unsigned after);
 
@@ -127,7 +129,7 @@ struct queue {
     uint64_t bell;
 };
 
-enum kind { BLK, NET, CONSOLE, RNG, BALLOON, KINDS };
+enum kind { BLK, NET, CONSOLE, RNG, BALLOON, GPU, INPUT, KINDS };
 extern const char *const kind_name[KINDS];
 
 struct dev {
@@ -146,6 +148,7 @@ struct dev {
 };
 
 extern struct dev devs[KINDS];
+void pci_command(const struct dev *d, unsigned v);
 bool dev_has_way(const struct dev *d, enum way way);
 
 void dev_find(void);
@@ -183,6 +186,10 @@ bool honest(struct dev *d);
 bool blk_read(struct dev *d, uint64_t sector);
 struct queue *dev_queue(struct dev *d); /* which takes device-readable buffers, or rng's */
 
+/* A request that nobody waits for, its bell not rung; and has it been done? */
+void request_put(struct dev *d);
+bool request_done(struct dev *d);
+
 /* Write records from this number on, for ever. */
 void torture(struct dev *d, uint32_t first);
 
@@ -203,8 +210,13 @@ enum {
     D_CON = 1 << CONSOLE,
     D_RNG = 1 << RNG,
     D_BAL = 1 << BALLOON,
+    D_GPU = 1 << GPU,
+    D_INPUT = 1 << INPUT,
     D_OUT = D_BLK | D_NET | D_CON | D_BAL, /* take readable buffers */
     D_ALL = D_OUT | D_RNG,
+    D_EVERY = D_ALL | D_GPU | D_INPUT,
+    D_SOME = D_BLK | D_GPU,
+    D_MORE = D_SOME | D_NET | D_RNG,
 };
 
 struct row {
@@ -215,7 +227,10 @@ struct row {
 };
 
 extern const struct row rows_chain[], rows_queue[], rows_regs[], rows_blk[], rows_rest[],
-    rows_legacy[];
+    rows_legacy[], rows_pci[], rows_msix[], rows_display[];
+
+/* The first use of each device's message. */
+void messages_warm(void);
 
 /* Requests that are under way as the machine ends. */
 void requests_leave_behind(void);

@@ -42,3 +42,8 @@ unsigned pci_cap(unsigned devfn, unsigned id, unsigned after)
         at = pci_read(devfn, at + 1, 1);
     return at;
 }
+
+void pci_command(const struct dev *d, unsigned v)
+{
+    pci_write(d->devfn, 4, 2, v);
+}

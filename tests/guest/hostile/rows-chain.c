@@ -352,14 +352,14 @@ static enum answer D38_latched(struct dev *d)
 }
 
 const struct row rows_chain[] = {
-    {"D01 self-loop", W_S, D_ALL, NR, D01_self_loop},
+    {"D01 self-loop", W_S, D_EVERY, NR, D01_self_loop},
     {"D02 two-entry loop", W_S, D_ALL, NR, D02_two_entry_loop},
     {"D02 loop after a prefix", W_S, D_ALL, NR, D02_loop_after_prefix},
     {"D05 next is the size", W_S, D_ALL, NR, D05_next_is_size},
     {"D05 next is 0xffff", W_S, D_ALL, NR, D05_next_is_ffff},
     {"D05 head outside", W_S, D_ALL, NR, D05_head},
     {"D10 beyond RAM", W_ALL, D_BLK, IOERR, D10_beyond_ram},
-    {"D10 beyond RAM", W_ALL, D_ALL & ~D_BLK, DROP, D10_beyond_ram},
+    {"D10 beyond RAM", W_ALL, D_EVERY & ~D_BLK, DROP, D10_beyond_ram},
     {"D11 wraps", W_ALL, D_BLK, IOERR, D11_wraps},
     {"D11 wraps", W_ALL, D_ALL & ~D_BLK, DROP, D11_wraps},
     {"D13 into the hole", W_ALL, D_BLK, IOERR, D13_hole},
@@ -376,7 +376,7 @@ const struct row rows_chain[] = {
     {"D17 more than 32 bits", W_ALL, D_ALL & ~D_BLK, DROP, D17_sum},
     {"D19 readable after writable", W_ALL, D_ALL, NR, D19_readable_after_writable},
     {"D20 writable header", W_ALL, D_BLK, NR, D20_writable_header},
-    {"D20 only writable", W_ALL, D_NET | D_CON | D_BAL, DROP, D20_writable_header},
+    {"D20 only writable", W_ALL, D_NET | D_CON | D_BAL | D_INPUT, DROP, D20_writable_header},
     {"D22 table not negotiated", W_ALL, D_ALL, NR, D22_not_negotiated},
     {"D23 table in a table", W_S, D_ALL, NR, D23_table_in_table},
     {"D23 flags in a table", W_MP, D_BLK, WORKS, D23_flags_in_table},

@@ -9,9 +9,9 @@ enum { L_DF = 0, L_GF = 4, L_PFN = 8, L_SIZE = 12, L_SELECT = 14, L_NOTIFY = 16,
 enum { L_ISR = 19, L_CONFIG = 20 };
 
 const char *const way_name[WAYS] = {"modern split", "modern packed", "legacy split"};
-const char *const kind_name[KINDS] = {"blk", "net", "console", "rng", "balloon"};
-static const uint8_t kind_id[KINDS] = {2, 1, 3, 4, 5};
-static const uint16_t kind_old_id[KINDS] = {0x1001, 0x1000, 0x1003, 0x1005, 0x1002};
+const char *const kind_name[KINDS] = {"blk", "net", "console", "rng", "balloon", "gpu", "input"};
+static const uint8_t kind_id[KINDS] = {2, 1, 3, 4, 5, 16, 18};
+static const uint16_t kind_old_id[KINDS] = {0x1001, 0x1000, 0x1003, 0x1005, 0x1002, 0, 0};
 
 struct dev devs[KINDS];
 uint16_t queue_size_wanted = QUEUE_SIZE;
