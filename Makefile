@@ -360,7 +360,7 @@ $(COMPLETIONS): $(B)/complete.%: $(B)/vmm
 	$(say) WORDS $@
 	$(Q)$(B)/vmm help --complete $* > $@
 
-$(B)/vmm@.service: examples/vmm@.service $(B)/flags
+$(B)/vmm@.service: examples/vmm@.service FORCE
 	$(Q)sed 's,/usr/bin,$(PREFIX)/bin,' $< > $@
 
 DOCDIR := $(PREFIX)/share/doc/vmm
