@@ -473,7 +473,7 @@ static const struct bench_test tests[] = {
     {"rx-many", test_rx_many, 0, NULL},
     {"rx-batch", test_rx_batch, BENCH_TURNS, NULL},
     {"doorbells", test_doorbells, BENCH_TURNS, NULL},
-    {"a second look", test_second_look, BENCH_TURNS, NULL},
+    {"second-look", test_second_look, BENCH_TURNS, NULL},
     {"offload-tx", test_offload_tx, 0, NULL},
     {"offload-rx", test_offload_rx, 0, NULL},
     {"offload-less", test_offload_less, 0, NULL},
