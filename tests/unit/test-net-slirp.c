@@ -94,27 +94,38 @@ static void test_tcp_refused(void **state)
     rig_done(&r);
 }
 
-static void test_forward_tcp(void **state)
+/* A guest with a lease, whose port 22 a client of the host knocks at: the guest
+ * lets it in, and it has sent 5 bytes. The client's socket. */
+static int tcp_forwarded(struct net_rig *r, struct rig_tcp *t)
 {
     const struct net_slirp_forward f = {.host = {htonl(INADDR_LOOPBACK)},
                                         .host_port = host_free_port(SOCK_STREAM),
                                         .guest_port = 22,
                                         .text = "tcp"};
+    uint8_t *data;
+    size_t len;
+    int fd;
+
+    rig_open(r, &(struct net_slirp_conf){.forward = &f, .n_forwards = 1});
+    rig_dhcp(r, &len);
+    fd = host_connect(SOCK_STREAM, f.host_port);
+    assert_int_equal(tcp_wait(r, t, TCP_SYN, &data), 0);
+    assert_int_equal(t->own, 22);
+    tcp_send(r, t, TCP_SYN | TCP_ACK, NULL, 0);
+    assert_int_equal(send(fd, "knock", 5, 0), 5);
+    return fd;
+}
+
+static void test_forward_tcp(void **state)
+{
     struct net_rig r;
     struct rig_tcp t = {.seq = 5000};
     uint8_t *data;
     char text[8];
-    size_t len;
     int fd;
 
     (void)state;
-    rig_open(&r, &(struct net_slirp_conf){.forward = &f, .n_forwards = 1});
-    rig_dhcp(&r, &len);
-    fd = host_connect(SOCK_STREAM, f.host_port);
-    assert_int_equal(tcp_wait(&r, &t, TCP_SYN, &data), 0);
-    assert_int_equal(t.own, 22);
-    tcp_send(&r, &t, TCP_SYN | TCP_ACK, NULL, 0);
-    assert_int_equal(send(fd, "knock", 5, 0), 5);
+    fd = tcp_forwarded(&r, &t);
     assert_int_equal(tcp_wait(&r, &t, 0, &data), 5);
     assert_memory_equal(data, "knock", 5);
     tcp_send(&r, &t, TCP_ACK | TCP_PSH, "enter", 5);
@@ -214,23 +225,12 @@ static unsigned segments_count(struct net_rig *r, uint16_t port, uint8_t flags, 
  * acknowledged is sent again. */
 static void test_busy_guest(void **state)
 {
-    const struct net_slirp_forward f = {.host = {htonl(INADDR_LOOPBACK)},
-                                        .host_port = host_free_port(SOCK_STREAM),
-                                        .guest_port = 22,
-                                        .text = "tcp"};
     struct net_rig r;
     struct rig_tcp t = {.seq = 5000};
-    uint8_t *data;
-    size_t len;
     int fd;
 
     (void)state;
-    rig_open(&r, &(struct net_slirp_conf){.forward = &f, .n_forwards = 1});
-    rig_dhcp(&r, &len);
-    fd = host_connect(SOCK_STREAM, f.host_port);
-    assert_int_equal(tcp_wait(&r, &t, TCP_SYN, &data), 0);
-    tcp_send(&r, &t, TCP_SYN | TCP_ACK, NULL, 0);
-    assert_int_equal(send(fd, "knock", 5, 0), 5);
+    fd = tcp_forwarded(&r, &t);
     assert_true(segments_count(&r, 22, TCP_PSH, 3000) >= 2);
     close(fd);
     rig_done(&r);
