@@ -341,7 +341,7 @@ bench:
 	@tests/need build lab bench
 	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/vmm
 	@tests/bench/prepare
-	@tests/lab/run --time 1800 -- tests/bench/run --vmm $(B)/vmm
+	@tests/lab/run --time 4800 -- tests/bench/run --vmm $(B)/vmm
 	@tests/lab/run --time 1800 -- tests/bench/display --vmm $(B)/vmm
 
 # pkg-config was asked before the packages were there: a fresh make asks again
