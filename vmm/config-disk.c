@@ -76,8 +76,14 @@ static int disk_discard(void *conf, const char *value, struct err *err)
     bool on;
     const int ret = config_on_off(value, &on, err);
 
+    ((struct config_disk *)conf)->discard = on;
     ((struct config_disk *)conf)->no_discard = !on;
     return ret;
+}
+
+static int disk_prealloc(void *conf, const char *value, struct err *err)
+{
+    return config_on_off(value, &((struct config_disk *)conf)->prealloc, err);
 }
 
 static int disk_werror(void *conf, const char *value, struct err *err)
@@ -113,6 +119,10 @@ const struct opt config_disk_opts[] = {
      "on (the default): what the guest discards (TRIM) is freed on the host, the image gets holes; "
      "off: the disk does not offer it, and the image stays as large as it is",
      disk_discard, false},
+    {"prealloc", "on|off",
+     "on: all the space that the image can need is reserved before the guest starts, so that the "
+     "host cannot run out of it later; then discard is off. off is the default",
+     disk_prealloc, false},
     {"werror", "report|enospc|stop",
      "when the host refuses a write: report (the default) is an I/O error for the guest; enospc "
      "pauses the machine for want of space, stop whatever the reason, and what was refused is "
@@ -136,6 +146,17 @@ static int disk_add(struct config *config, const char *path, struct config_disk 
     return 0;
 }
 
+static int disk_words(struct config_disk *disk, const char *words, struct err *err)
+{
+    const int ret = config_words(config_disk_opts, disk, &disk->virtio, disk->path, words, err);
+
+    if (ret == 0 && disk->prealloc && disk->discard)
+        return err_set(err, EINVAL,
+                       "prealloc=on contradicts discard=on: what is discarded is not reserved any "
+                       "more; leave one out");
+    return ret;
+}
+
 int config_disk(void *conf, const char *value, struct err *err)
 {
     char path[4096];
@@ -150,5 +171,5 @@ int config_disk(void *conf, const char *value, struct err *err)
     ret = disk_add((struct config *)conf, path, &disk);
     if (ret < 0)
         return err_errno(err, -ret, "%s", path);
-    return rest ? config_words(config_disk_opts, disk, &disk->virtio, path, rest, err) : 0;
+    return rest ? disk_words(disk, rest, err) : 0;
 }

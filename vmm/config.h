@@ -98,7 +98,8 @@ struct config_disk {
     char serial[CONFIG_SERIAL_MAX + 1];
     unsigned block_size; /* bytes, 0: not given */
     unsigned queues;     /* 0: not given */
-    bool no_discard;
+    bool discard, no_discard; /* neither: not said */
+    bool prealloc;
     enum config_cache cache;
     enum config_werror werror;
     struct config_virtio virtio;

@@ -114,6 +114,7 @@ static int disk_make(struct parts *parts, unsigned index, struct err *err)
                                   .read_only = d->read_only,
                                   .snapshot = d->snapshot || (config->snapshot && !d->read_only),
                                   .no_discard = d->no_discard,
+                                  .prealloc = d->prealloc,
                                   .cache = cache[d->cache],
                                   .werror = werror[d->werror]};
     struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL,

@@ -23,7 +23,7 @@ struct blk_backend {
     uint64_t size;
     bool read_only;
     bool device; /* a block device, not a file */
-    bool direct, unsafe, no_discard;
+    bool direct, unsafe, no_discard, prealloc;
     enum blk_werror werror;
     bool cancel;               /* see blk_cancel(), until nothing is in flight */
     uint8_t cannot[BLK_FILES]; /* ways to zero and discard, bits, that the host does not have */

@@ -144,6 +144,42 @@ static int device_check(int fd, const struct blk_open *o, const struct stat *st,
     return open_error(o, true, EROFS, err);
 }
 
+/* H01: no write needs more space than is there. What the file has is left as it is. */
+static int image_reserve(struct blk_backend *be, uint64_t size, struct err *err)
+{
+    int ret;
+
+    if (!be->prealloc)
+        return 0;
+    do
+        ret = fallocate(be->fd[BLK_IMAGE], FALLOC_FL_KEEP_SIZE, 0, (off_t)min_u64(size, INT64_MAX));
+    while (ret < 0 && errno == EINTR);
+    if (ret == 0)
+        return 0;
+    if (errno == EOPNOTSUPP)
+        return err_set(err, EOPNOTSUPP,
+                       "disk %s: its file system reserves no space; leave prealloc=on out",
+                       be->path);
+    return err_errno(err, errno, "disk %s: cannot reserve the %" PRIu64 " bytes of prealloc=on",
+                     be->path, size);
+}
+
+static int prealloc_check(const struct blk_open *o, const struct stat *st, struct err *err)
+{
+    if (!o->prealloc)
+        return 0;
+    if (o->read_only || o->snapshot)
+        return err_set(err, EINVAL,
+                       "disk %s: prealloc=on is for what the guest writes, and that does not go "
+                       "there with ro or snapshot; leave one out",
+                       o->path);
+    if (!S_ISREG(st->st_mode))
+        return err_set(err, EINVAL,
+                       "disk %s is a block device: its space is its own, leave prealloc=on out",
+                       o->path);
+    return 0;
+}
+
 static int engine_open(struct blk_backend *be, const struct blk_engine *engine, struct err *err)
 {
     be->engine = engine;
@@ -184,13 +220,18 @@ static int backend_fill(struct blk_backend *be, const struct blk_open *o, struct
     be->device = S_ISBLK(st.st_mode);
     be->direct = o->cache == BLK_CACHE_DIRECT;
     be->unsafe = o->cache == BLK_CACHE_UNSAFE;
-    be->no_discard = o->no_discard;
+    be->no_discard = o->no_discard || o->prealloc;
+    be->prealloc = o->prealloc;
     be->werror = o->werror;
-    ret = writes ? device_check(ret, o, &st, err) : 0;
+    ret = prealloc_check(o, &st, err);
+    if (!ret && writes)
+        ret = device_check(be->fd[BLK_IMAGE], o, &st, err);
     if (!ret)
         ret = image_lock(be->fd[BLK_IMAGE], o->path, writes, err);
     if (!ret)
         ret = image_size(be->fd[BLK_IMAGE], o->path, &be->size, err);
+    if (!ret)
+        ret = image_reserve(be, be->size, err);
     if (ret)
         return ret;
     if (o->snapshot && !o->read_only) {
@@ -269,7 +310,7 @@ void blk_backend_close(struct blk_backend *be)
 
 /*
  * The file may have become larger.
- * #syscalls:main fstat newfstatat
+ * #syscalls:main fstat newfstatat fallocate
  * #ioctls:main BLKGETSIZE64
  */
 int blk_backend_resize(struct blk_backend *be, struct err *err)
@@ -279,6 +320,9 @@ int blk_backend_resize(struct blk_backend *be, struct err *err)
 
     if (ret < 0)
         return ret;
+    ret = image_reserve(be, size, err);
+    if (ret < 0)
+        return ret;
     ret = be->overlay ? blk_overlay_grow(be->overlay, size) : 0;
     if (ret < 0)
         return err_errno(err, -ret, "cannot make the snapshot of disk %s larger", be->path);
@@ -286,10 +330,11 @@ int blk_backend_resize(struct blk_backend *be, struct err *err)
     return 0;
 }
 
-/* #syscalls:main fstat newfstatat ftruncate */
+/* #syscalls:main fstat newfstatat fallocate ftruncate */
 int blk_backend_grow(struct blk_backend *be, uint64_t size, struct err *err)
 {
     struct stat st;
+    int ret;
 
     if (be->read_only || be->overlay)
         return err_set(err, EROFS, "disk %s: nothing is written to its file, so it cannot grow",
@@ -305,6 +350,9 @@ int blk_backend_grow(struct blk_backend *be, uint64_t size, struct err *err)
         return err_set(err, EINVAL,
                        "disk %s has %" PRIu64 " bytes: it can only grow, in whole sectors of %d",
                        be->path, (uint64_t)st.st_size, BLK_SECTOR);
+    ret = image_reserve(be, size, err);
+    if (ret < 0)
+        return ret;
     if (ftruncate(be->fd[BLK_IMAGE], (off_t)min_u64(size, INT64_MAX)) < 0)
         return err_errno(err, errno, "disk %s cannot grow", be->path);
     return 0;

@@ -78,6 +78,7 @@ struct blk_open {
     bool read_only;  /* writes fail; other readers may open the image, too */
     bool snapshot;   /* writes go to a temporary file, thrown away at close */
     bool no_discard; /* the image never gets holes */
+    bool prealloc;   /* nor has any: space for all of it is reserved (H01) */
     enum blk_cache cache;
     enum blk_werror werror;
     const struct blk_engine *engine; /* NULL: io_uring, or threads where that is refused */
@@ -97,8 +98,9 @@ struct blk_limits {
  * Open and lock o->path. 0 and *out, or -errno with err filled; then nothing is left open, locked
  * or changed. Refused: what is neither a regular file nor a block device, what has no full sector,
  * what another process has locked (exclusive for writers, shared otherwise), a file that may not be
- * written unless it is asked for read-only or as a snapshot, and BLK_CACHE_DIRECT where the file
- * system has no such thing. What is in use is tried for half a second. Before the machine runs; the
+ * written unless it is asked for read-only or as a snapshot, BLK_CACHE_DIRECT where the file
+ * system has no such thing, and prealloc for what is not written to, is no file, or finds no room
+ * (some of it may be reserved then). What is in use is tried for half a second. Before the machine runs; the
  * lock need not be held.
  */
 int blk_backend_open(const struct blk_open *o, struct loop *loop, struct blk_backend **out,

@@ -98,6 +98,105 @@ static void test_H14_read_only_mount_is_refused(void **state)
     rmdir(dir);
 }
 
+/* ---- H01: space that is reserved ---- */
+
+static const struct blk_open reserved = {.prealloc = true};
+
+/* A file without content on a file system of its own with little space; false: not possible. */
+static bool small_make(struct image *m, char *dir, off_t size)
+{
+    int fd;
+
+    assert_non_null(mkdtemp(dir));
+    if (mount("none", dir, "tmpfs", 0, "size=2m") < 0) {
+        rmdir(dir);
+        return false;
+    }
+    image_make(m, 512);
+    unlink(m->path);
+    snprintf(m->path, sizeof(m->path), "%s/img", dir);
+    fd = open(m->path, O_CREAT | O_RDWR, 0600);
+    assert_int_equal(ftruncate(fd, size), 0);
+    close(fd);
+    return true;
+}
+
+static void small_done(struct image *m, const char *dir)
+{
+    image_done(m);
+    umount(dir);
+    rmdir(dir);
+}
+
+static off_t image_space(const struct image *m)
+{
+    struct stat st;
+
+    assert_int_equal(stat(m->path, &st), 0);
+    return st.st_blocks * 512;
+}
+
+static void test_H01_prealloc_reserves(void **state)
+{
+    char dir[] = "/tmp/test-blk-small-XXXXXX";
+    uint8_t back[512];
+    struct image m;
+
+    (void)state;
+    if (!small_make(&m, dir, SIZE))
+        skip();
+    assert_int_equal(image_space(&m), 0);
+    image_open(&m, reserved);
+    assert_int_equal(image_space(&m), SIZE);
+    assert_int_equal(blk_limits(m.be)->discard, 0);
+    assert_int_equal(ask_read(&m, SIZE - 512, back, 512), 0);
+    assert_int_equal(back[511], 0);
+    loop_lock(m.loop);
+    assert_int_equal(blk_backend_grow(m.be, SIZE * 3 / 2, &m.err), 0);
+    assert_int_equal(blk_backend_resize(m.be, &m.err), 0);
+    assert_int_equal(image_space(&m), SIZE * 3 / 2);
+    assert_int_equal(blk_backend_grow(m.be, 4 * SIZE, &m.err), -ENOSPC);
+    assert_non_null(strstr(m.err.text, "cannot reserve the 4194304 bytes"));
+    assert_int_equal(truncate(m.path, 4 * SIZE), 0);
+    assert_int_equal(blk_backend_resize(m.be, &m.err), -ENOSPC);
+    loop_unlock(m.loop);
+    assert_int_equal(blk_size(m.be), SIZE * 3 / 2);
+    small_done(&m, dir);
+}
+
+static void test_H01_prealloc_finds_no_room(void **state)
+{
+    char dir[] = "/tmp/test-blk-small-XXXXXX";
+    struct image m;
+
+    (void)state;
+    if (!small_make(&m, dir, 3 * SIZE))
+        skip();
+    assert_int_equal(image_try(&m, reserved), -ENOSPC);
+    assert_non_null(strstr(m.err.text, m.path));
+    assert_non_null(strstr(m.err.text, "prealloc=on"));
+    small_done(&m, dir);
+}
+
+/* What is in the image stays; and of what is not written to nothing is reserved. */
+static void test_H01_prealloc_of_an_image(void **state)
+{
+    uint8_t back[512];
+    struct image m;
+
+    (void)state;
+    image_make(&m, SIZE);
+    image_open(&m, reserved);
+    assert_int_equal(ask_read(&m, 4096, back, 512), 0);
+    assert_int_equal(back[7], image_byte(4096 + 7));
+    image_close(&m);
+    assert_int_equal(image_try(&m, (struct blk_open){.prealloc = true, .read_only = true}),
+                     -EINVAL);
+    assert_int_equal(image_try(&m, (struct blk_open){.prealloc = true, .snapshot = true}), -EINVAL);
+    assert_non_null(strstr(m.err.text, "leave one out"));
+    image_done(&m);
+}
+
 /* ---- H10: locks ---- */
 
 /* In a process of its own: does opening the image work? 0 or an errno value. */
@@ -218,6 +317,9 @@ int main(void)
         cmocka_unit_test(test_open_refuses_what_is_no_image),
         cmocka_unit_test(test_open_size_is_whole_sectors),
         cmocka_unit_test(test_H14_read_only_mount_is_refused),
+        cmocka_unit_test(test_H01_prealloc_reserves),
+        cmocka_unit_test(test_H01_prealloc_finds_no_room),
+        cmocka_unit_test(test_H01_prealloc_of_an_image),
         cmocka_unit_test(test_H10_locks),
         cmocka_unit_test(test_H10_same_process_too),
         cmocka_unit_test(test_W01_raw_stays_raw),
