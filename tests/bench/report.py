@@ -54,7 +54,8 @@ def plot(line, contenders):
 def table(lines, contenders):
     out = ["<tr><th></th>", *[f'<th title="{html.escape(c.what)}">{html.escape(c.name)}</th>'
                              for c in contenders],
-           "<th>vmm / best QEMU</th><th>target</th></tr>"]
+           "<th>vmm / best QEMU</th><th>target</th>"
+           "<th>best runs</th></tr>"]
     for line in lines:
         unit = f", {line.row.unit}" if line.row.unit else ""
         out.append(f"<tr><td>{html.escape(line.row.title)}{unit}</td>")
@@ -65,7 +66,9 @@ def table(lines, contenders):
         ratio, met = line.ratio("vmm"), line.met("vmm")
         kind = {None: "", True: ' class="met"', False: ' class="missed"'}[met]
         out.append(f"<td{kind}>{'–' if ratio is None else f'{ratio:.2f}'}</td>")
-        out.append(f"<td>{line.target_text()}</td></tr>")
+        bests = line.ratio_of_bests("vmm")
+        out.append(f"<td>{line.target_text()}</td>"
+                   f"<td>{'–' if bests is None else f'{bests:.2f}'}</td></tr>")
     return f'<div class="wide"><table>{"".join(out)}</table></div>'
 
 
@@ -77,7 +80,8 @@ def page(lines, contenders, facts):
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>vmm and QEMU</title>'
             f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
             f"<h1>vmm and QEMU side by side</h1><ul>{told}</ul>"
-            f"<p>Medians; the best QEMU of each row is marked. Who runs:</p><ul>{who}</ul>"
+            f"<p>Medians; the best QEMU of each row is marked; <i>best runs</i>: vmm's best to the best "
+            f"of all of QEMU's. Who runs:</p><ul>{who}</ul>"
             f"{table(lines, contenders)}"
             f"<h2>All runs</h2><p>Bars are medians, circles the runs.</p>"
             f'<div class="plots">{plots}</div></html>\n')
