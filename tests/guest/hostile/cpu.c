@@ -10,7 +10,8 @@ enum { SERIAL = 0x3f8, LSR = 5, DATA_READY = 1, PIT_HZ = 1193182, GATE_USER = 0x
 volatile uint32_t ticks, messages[MESSAGES];
 extern uint64_t idt[512];
 extern uint64_t start_info;
-extern const uint8_t stub_halt[], stub_tick[], stub_ignore[], stub_messages[], stub_faults[];
+extern const uint8_t stub_halt[], stub_fetch[], stub_tick[], stub_ignore[], stub_messages[],
+    stub_faults[];
 void guest_fault(uint64_t vector, uint64_t a, uint64_t b, uint64_t address);
 
 uint8_t in8(uint16_t port)
@@ -145,6 +146,7 @@ void cpu_init(void)
     for (unsigned i = 0; i < MESSAGES; i++)
         gate(MESSAGE_VECTOR + i, stub_messages + 32 * i);
     gate(0x80, stub_halt);
+    gate(0x81, stub_fetch);
     mmio_write(LAPIC + 0xf0, 4, 0x1ff);
     mmio_write(LAPIC + 0x350, 4, 0x700); /* the old controller's interrupts come here */
     pic_init();
@@ -164,6 +166,12 @@ void cpu_off(void)
     out8(0x600, 0x34); /* SLP_EN, S5 */
     for (;;)
         cpu_idle(100);
+}
+
+void cpu_fetch(void)
+{
+    for (;;)
+        __asm__ volatile("int $0x81" : : : "memory");
 }
 
 /* ---- text ---- */

@@ -21,7 +21,8 @@ extern volatile uint32_t messages[MESSAGES]; /* interrupts by message so far */
 
 void cpu_init(void);
 void cpu_idle(unsigned n_ticks);
-_Noreturn void cpu_off(void); /* power off */
+_Noreturn void cpu_off(void);   /* power off */
+_Noreturn void cpu_fetch(void); /* M07: instructions from where no memory is */
 uint8_t in8(uint16_t port);
 uint16_t in16(uint16_t port);
 uint32_t in32(uint16_t port);

@@ -150,6 +150,49 @@ static void start_all(void)
     }
 }
 
+/* ---- T14: the machine restarts with requests under way ---- */
+
+enum { BOOT_FIRST = '0', BOOT_CF9, BOOT_I8042 };
+
+/* The host counts what is said, and the boots: a restart that does nothing is a power-off. */
+static _Noreturn void machine_restart(char boot)
+{
+    static const struct {
+        uint16_t port;
+        uint8_t value;
+    } by[] = {{0xcf9, 6}, {0x64, 0xfe}};
+
+    requests_leave_behind();
+    if (boot < BOOT_I8042) {
+        print("restart\n");
+        out8(by[boot - BOOT_FIRST].port, by[boot - BOOT_FIRST].value);
+    }
+    cpu_off();
+}
+
+/* Everything works as if it had never been driven; then the next way to restart. */
+static _Noreturn void boot_again(char boot)
+{
+    static const char *const by[] = {"CF9", "i8042"};
+    const unsigned before = not_survived;
+    bool idle;
+
+    start_all();
+    idle = host_says_idle();
+    print("%s T14 restart by %s all: works%s\n", idle && before == not_survived ? "ok" : "not ok",
+          by[boot - BOOT_CF9], idle ? ", idle" : ", NOT IDLE");
+    machine_restart(boot);
+}
+
+/* The host counts the boots, if there are to be several. */
+static char boot_number(void)
+{
+    if (!cmdline_word("boots="))
+        return BOOT_FIRST;
+    print("boot\n");
+    return serial_get();
+}
+
 static uint32_t cmdline_number(const char *word)
 {
     uint32_t v = 0;
@@ -163,9 +206,15 @@ void guest_main(void)
 {
     const struct row *const all[] = {rows_chain,  rows_queue, rows_regs, rows_blk,    rows_rest,
                                      rows_legacy, rows_pci,   rows_msix, rows_display};
+    char boot;
 
     cpu_init();
+    if (cmdline_word("fetch="))
+        cpu_fetch();
+    boot = boot_number();
     dev_find();
+    if (boot != BOOT_FIRST)
+        boot_again(boot);
     start_all();
     if (cmdline_word("torture="))
         torture(&devs[BLK], cmdline_number("torture="));
@@ -178,6 +227,8 @@ void guest_main(void)
     start_all();
     host_says_idle(); /* ... and compares */
     print("done: %u survived, %u not\n", survived, not_survived);
+    if (cmdline_word("boots=") && row_wanted("T14"))
+        machine_restart(BOOT_FIRST);
     requests_leave_behind();
     cpu_off();
 }

@@ -2,7 +2,7 @@
 /* L: what only the old interface has. And what is left of D, Q and R. */
 #include "tests/guest/hostile/hostile.h"
 
-enum { L_PFN = 8, L_SIZE = 12, L_SELECT = 14 };
+enum { L_FEATURES = 4, L_PFN = 8, L_SIZE = 12, L_SELECT = 14 };
 enum { L_VECTOR_CONFIG = 20, L_VECTOR_QUEUE = 22, L_CONFIG = 20, L_CONFIG_MSIX = 24 };
 enum { BUFFER = 0x4000, F_ANY_LAYOUT = 27, MSIX_ENABLE = 0x8000, BAR0 = 0x10, PORTS = 0x20 };
 
@@ -165,6 +165,24 @@ static enum answer L14_no_ports(struct dev *d)
     return IGN;
 }
 
+/* Bit 30 says that the driver is a bad one: then it has no features. */
+static enum answer F10_bad_feature(struct dev *d)
+{
+    EXPECT(dev_negotiate(d, d->way, 0));
+    out32(d->io + L_FEATURES, UINT32_C(1) << 30 | in32(d->io));
+    for (unsigned i = 0; i < d->n_queues; i++) {
+        struct queue *q = &d->q[i];
+
+        q->size = queue_max(q);
+        queue_place(q);
+        EXPECT(queue_open(q));
+    }
+    dev_status_set(d, dev_status(d) | S_DRIVER_OK);
+    if (d->kind == BLK)
+        EXPECT(honest(d));
+    return IGN;
+}
+
 /* ---- D, Q, R ---- */
 
 /* A table one longer than the queue, all of it in use. */
@@ -293,24 +311,6 @@ static enum answer R04_again_and_again(struct dev *d)
     return IGN;
 }
 
-/* The end of the machine with requests under way (R02): nobody waits for them. */
-void requests_leave_behind(void)
-{
-    struct dev *d = &devs[BLK];
-
-    if (!d->there)
-        return;
-    memset(d->data, 0, 16);
-    for (uint16_t i = 0; i + 3 <= QUEUE_SIZE && i + 3 <= d->q[0].size; i = (uint16_t)(i + 3)) {
-        desc_put(&d->q[0], i, (struct piece){at(d, 0), 16, NEXT, (uint16_t)(i + 1)});
-        desc_put(&d->q[0], i + 1u,
-                 (struct piece){at(d, 0x1000), 0xe000, NEXT | WRITE, (uint16_t)(i + 2)});
-        desc_put(&d->q[0], i + 2u, (struct piece){at(d, 0xf800), 1, WRITE, 0});
-        avail_put(&d->q[0], i);
-    }
-    queue_ring(&d->q[0]);
-}
-
 const struct row rows_legacy[] = {
     {"L01 queue taken away", W_L, D_ALL, IGN, L01_queue_taken_away},
     {"L02 queue nowhere", W_L, D_ALL, IGN, L02_queue_nowhere},
@@ -321,6 +321,7 @@ const struct row rows_legacy[] = {
     {"L10 configuration by widths", W_L, D_BLK | D_NET | D_CON, IGN, L10_config_widths},
     {"L11 framing", W_L, D_BLK, WORKS, L11_framing},
     {"L13 ports of the platform", W_L, D_ALL, IGN, L13_over_the_platform},
+    {"F10 bad feature", W_L, D_ALL, IGN, F10_bad_feature},
     {"L14 no ports", W_MS, D_ALL, IGN, L14_no_ports},
     {"D04 longer than the queue", W_M, D_ALL, NR, D04_longer_than_queue},
     {"D08 shared descriptors", W_S, D_BLK, WORKS, D08_shared},

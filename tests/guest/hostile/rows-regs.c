@@ -47,6 +47,20 @@ static enum answer F07_no_features(struct dev *d)
     return IGN;
 }
 
+/* A bit without the one that it needs: refused, or as if it were not there. */
+static enum answer F05_alone(struct dev *d)
+{
+    static const struct {
+        enum kind kind;
+        uint8_t bit;
+    } t[] = {{BLK, 11}, {NET, 7}, {NET, 11}, {NET, 18}, {NET, 19}, {NET, 22}, {NET, 23}, {NET, 57}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+        if (t[i].kind == d->kind && dev_start(d, d->way, BIT(t[i].bit)))
+            EXPECT(honest(d));
+    return IGN;
+}
+
 static enum answer T01_no_features_ok(struct dev *d)
 {
     EXPECT(dev_reset(d));
@@ -87,6 +101,33 @@ static enum answer T07_failed(struct dev *d)
     return IGN;
 }
 
+/* What has failed hears nothing but a reset. */
+static enum answer T13_failed_is_deaf(struct dev *d)
+{
+    struct queue *q = dev_queue(d);
+    uint32_t features;
+
+    avail_put(q, 0xffff);
+    EXPECT(answer_of(q) == NR);
+    if (d->way == LEGACY_SPLIT)
+        return NR;
+    common_set(d, R_GFSELECT, 4, 0);
+    features = common_get(d, R_GF, 4);
+    for (unsigned i = 0; i < 50; i++) {
+        queue_ring(q);
+        common_set(d, R_GF, 4, ~features);
+        common_set(d, R_SELECT, 2, i);
+        common_set(d, R_ENABLE, 2, i & 1);
+        common_set(d, R_RESET, 2, 1);
+        common_set(d, R_CONFIG_VECTOR, 2, 0);
+        dev_config_set(d, i, 1, 0xff);
+        dev_status_set(d, S_ACK | S_DRIVER | S_FEATURES_OK | (i & 1 ? S_DRIVER_OK : 0));
+    }
+    EXPECT(common_get(d, R_GF, 4) == features);
+    EXPECT(dev_failed(d));
+    return NR;
+}
+
 /* Every register at every width and many offsets, written and read. */
 static enum answer C04_widths(struct dev *d)
 {
@@ -124,6 +165,73 @@ static enum answer C10_read_only(struct dev *d)
     common_set(d, R_NOTIFY_OFF, 2, 0xffff);
     EXPECT(common_get(d, R_NUM_QUEUES, 2) == queues);
     EXPECT(honest(d));
+    return IGN;
+}
+
+/* Is byte off of the configuration the driver's? */
+static bool config_writable(const struct dev *d, unsigned off)
+{
+    switch (d->kind) {
+    case BLK:
+        return off == 32; /* writeback */
+    case BALLOON:
+        return off >= 4; /* actual */
+    case CONSOLE:
+        return off >= 8; /* emerg_wr */
+    case GPU:
+        return off >= 4 && off < 8; /* events_clear */
+    case INPUT:
+        return off < 2;
+    default:
+        return false;
+    }
+}
+
+static enum answer C05_read_only(struct dev *d)
+{
+    for (unsigned off = 0; off < 64; off++) {
+        const uint32_t before = dev_config(d, off, 1);
+
+        if (config_writable(d, off))
+            continue;
+        dev_config_set(d, off, 1, ~before);
+        EXPECT(dev_config(d, off, 1) == before);
+    }
+    for (unsigned off = 0; off < 64; off += 4) {
+        const uint32_t before = dev_config(d, off, 4);
+
+        if (config_writable(d, off) || config_writable(d, off + 3))
+            continue;
+        dev_config_set(d, off, 4, ~before);
+        EXPECT(dev_config(d, off, 4) == before);
+    }
+    EXPECT(honest(d));
+    return IGN;
+}
+
+/* What there is to read is there before anything is agreed. */
+static enum answer C07_early(struct dev *d)
+{
+    uint8_t early[64];
+
+    EXPECT(dev_reset(d));
+    for (unsigned off = 0; off < sizeof(early); off++)
+        early[off] = (uint8_t)dev_config(d, off, 1);
+    EXPECT(dev_start(d, d->way, ALL));
+    for (unsigned off = 0; off < sizeof(early); off++)
+        EXPECT(dev_config(d, off, 1) == early[off]);
+    return IGN;
+}
+
+static enum answer C14_actual(struct dev *d)
+{
+    static const uint32_t actual[] = {0xffffffff, 0x80000000, 0};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(actual); i++) {
+        dev_config_set(d, 4, 4, actual[i]);
+        EXPECT(dev_config(d, 4, 4) == actual[i]);
+        EXPECT(honest(d));
+    }
     return IGN;
 }
 
@@ -211,22 +319,52 @@ static enum answer X10_ports(struct dev *d)
     return IGN;
 }
 
+/* The serial line that this text goes over: each register but the data, at each width. */
+static enum answer X01_serial(struct dev *d)
+{
+    enum { PORT = 0x3f8, IER = 1, FCR = 2, LCR = 3, MCR = 4, DLAB = 0x80 };
+    static const uint8_t value[] = {0xff, 0, 0x55, 0xaa};
+    const uint8_t ier = in8(PORT + IER), lcr = in8(PORT + LCR), mcr = in8(PORT + MCR);
+
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(value); i++)
+        for (uint16_t reg = PORT + 1; reg < PORT + 8; reg++) {
+            out8(PORT + LCR, i & 1 ? lcr | DLAB : lcr & ~DLAB);
+            out8(reg, value[i / 2]);
+            out16(reg, (uint16_t)(value[i / 2] * 0x101));
+            out32(reg, value[i / 2] * 0x01010101u);
+            (void)in8(reg), (void)in16(reg), (void)in32(reg);
+        }
+    out8(PORT + LCR, lcr & ~DLAB);
+    out8(PORT + MCR, mcr);
+    out8(PORT + IER, ier);
+    out8(PORT + FCR, 7); /* whatever looped back */
+    EXPECT(in8(PORT + 5) & 0x60);
+    EXPECT(honest(d));
+    return IGN;
+}
+
 const struct row rows_regs[] = {
     {"F01 bits never offered", W_M, D_ALL, IGN, F01_never_offered},
     {"F02 features too late", W_M, D_ALL, IGN, F02_after_features_ok},
     {"F04 feature select outside", W_M, D_ALL, IGN, F04_select_outside},
     {"F07 no features", W_ALL, D_ALL & ~D_NET, IGN, F07_no_features},
+    {"F05 bits alone", W_MS, D_BLK | D_NET, IGN, F05_alone},
     {"T01 DRIVER_OK alone", W_M, D_ALL, IGN, T01_no_features_ok},
     {"T02 T08 status bits", W_M, D_ALL, IGN, T02_bits_cleared},
     {"T05 many resets", W_ALL, D_BLK | D_NET, IGN, T05_many_resets},
     {"T07 FAILED", W_ALL, D_ALL, IGN, T07_failed},
+    {"T13 failed is deaf", W_S, D_ALL, NR, T13_failed_is_deaf},
     {"C01 past the end", W_M, D_ALL, IGN, C01_past_the_end},
     {"C04 C11 every width", W_M, D_BLK | D_NET, IGN, C04_widths},
     {"C10 read-only registers", W_M, D_ALL, IGN, C10_read_only},
+    {"C05 read-only fields", W_MS, D_ALL, IGN, C05_read_only},
+    {"C07 read early", W_MS, D_SOME | D_NET | D_CON, IGN, C07_early},
+    {"C14 actual", W_ALL, D_BAL, IGN, C14_actual},
     {"P02 P04 all ones", W_MS, D_ALL, IGN, P02_all_ones},
     {"P07 P08 not there", W_MS, D_BLK, IGN, P07_not_there},
     {"P14 P16 BAR anywhere", W_MS, D_ALL, IGN, P14_bar_anywhere},
     {"P29 P31 window", W_MS, D_ALL, IGN, P29_window},
+    {"X01 serial line", W_S, D_BLK, IGN, X01_serial},
     {"X04 X07 X10 ports", W_S, D_BLK, IGN, X10_ports},
     {0},
 };

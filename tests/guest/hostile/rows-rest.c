@@ -11,6 +11,9 @@ enum {
     BUFFER = 0x4000, /* of a row; an ordinary request has its own at 0x8000 */
     ACK_ERR = 1,
     F_MRG_RXBUF = 15,
+    F_CTRL_RX = 18,
+    F_CTRL_VLAN = 19,
+    F_MQ = 22,
     F_HASH_REPORT = 57,
     CTRL_RX = 2,
     CTRL_TX = 3,
@@ -179,6 +182,19 @@ static enum answer N11_too_few(struct dev *d)
     return IGN;
 }
 
+/* From one driver to the next the header changes its length, and back. */
+static enum answer F08_fewer_features(struct dev *d)
+{
+    static const uint64_t want[] = {ALL, ~(BIT(F_MRG_RXBUF) | BIT(F_HASH_REPORT)),
+                                    ~BIT(F_HASH_REPORT), 0, ALL};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
+        EXPECT(dev_start(d, d->way, want[i]));
+        frame_comes(d);
+    }
+    return IGN;
+}
+
 /* A command of the control queue: its answer, or POISON if none came. */
 static uint8_t control(struct dev *d, const void *command, uint32_t len)
 {
@@ -211,6 +227,16 @@ static enum answer N13_unknown_commands(struct dev *d)
     for (unsigned i = 0; i < ARRAY_SIZE(len); i++)
         if (!EXPECT(control(d, command[i], len[i]) == ACK_ERR))
             print("# command %u.%u\n", command[i][0], command[i][1]);
+    return REPLY_ERR;
+}
+
+static enum answer N20_not_negotiated(struct dev *d)
+{
+    static const uint8_t command[][4] = {{0, 0, 1}, {0, 3, 1}, {2, 0, 5, 0}, {4, 0, 1, 0}};
+
+    EXPECT(dev_start(d, d->way, ~(BIT(F_CTRL_RX) | BIT(20) | BIT(F_CTRL_VLAN) | BIT(F_MQ))));
+    for (unsigned i = 0; i < ARRAY_SIZE(command); i++)
+        EXPECT(control(d, command[i], i < 2 ? 3 : 4) == ACK_ERR);
     return REPLY_ERR;
 }
 
@@ -417,6 +443,8 @@ const struct row rows_rest[] = {
     {"N08 writable frame", W_ALL, D_NET, DROP, N08_writable},
     {"N10 frame too big", W_ALL, D_NET, IGN, N10_too_big},
     {"N11 too few buffers", W_ALL, D_NET, IGN, N11_too_few},
+    {"F08 fewer features", W_ALL, D_NET, IGN, F08_fewer_features},
+    {"N20 not negotiated", W_ALL, D_NET, REPLY_ERR, N20_not_negotiated},
     {"N13 N16 N17 N19 control", W_ALL, D_NET, REPLY_ERR, N13_unknown_commands},
     {"N14 no command", W_ALL, D_NET, DROP, N14_no_command},
     {"N22 endless frames", W_ALL, D_NET, DROP, N22_endless},

@@ -90,6 +90,12 @@ stub_halt:
     hlt
     iretq
 
+/* Instructions from where no memory is. */
+.globl stub_fetch
+stub_fetch:
+    mov $0xf0000000, %eax
+    jmp *%rax
+
 .globl stub_tick
 stub_tick:
     push %rax
