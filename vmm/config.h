@@ -96,8 +96,8 @@ struct config_disk {
     bool read_only;
     bool snapshot;
     char serial[CONFIG_SERIAL_MAX + 1];
-    unsigned block_size; /* bytes, 0: not given */
-    unsigned queues;     /* 0: not given */
+    unsigned block_size;      /* bytes, 0: not given */
+    unsigned queues;          /* 0: not given */
     bool discard, no_discard; /* neither: not said */
     bool prealloc;
     enum config_cache cache;

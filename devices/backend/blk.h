@@ -100,8 +100,8 @@ struct blk_limits {
  * what another process has locked (exclusive for writers, shared otherwise), a file that may not be
  * written unless it is asked for read-only or as a snapshot, BLK_CACHE_DIRECT where the file
  * system has no such thing, and prealloc for what is not written to, is no file, or finds no room
- * (some of it may be reserved then). What is in use is tried for half a second. Before the machine runs; the
- * lock need not be held.
+ * (some of it may be reserved then). What is in use is tried for half a second. Before the machine
+ * runs; the lock need not be held.
  */
 int blk_backend_open(const struct blk_open *o, struct loop *loop, struct blk_backend **out,
                      struct err *err);

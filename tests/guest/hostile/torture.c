@@ -29,11 +29,10 @@ static void request(struct dev *d, unsigned slot, uint32_t type, uint64_t sector
     memcpy(header, &type, 4);
     memcpy(header + 8, &sector, 8);
     d->data[STATUS + slot] = POISON;
-    desc_put(&d->q[0], first,
-             (struct piece){at(d, HEADERS + 16 * slot), 16, NEXT,
-                            data ? (uint16_t)(first + 1) : last});
-    desc_put(&d->q[0], first + 1u,
-             (struct piece){at(d, DATA + RECORD * slot), RECORD, NEXT, last});
+    desc_put(
+        &d->q[0], first,
+        (struct piece){at(d, HEADERS + 16 * slot), 16, NEXT, data ? (uint16_t)(first + 1) : last});
+    desc_put(&d->q[0], first + 1u, (struct piece){at(d, DATA + RECORD * slot), RECORD, NEXT, last});
     desc_put(&d->q[0], last, (struct piece){at(d, STATUS + slot), 1, WRITE, 0});
     avail_put(&d->q[0], first);
     under_way |= 1u << slot;
