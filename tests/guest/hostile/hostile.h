@@ -77,6 +77,7 @@ enum {
     QUEUE_SIZE = 64, /* where the driver chooses */
     QUEUE_AREA = 0x10000,
     POISON = 0xee,
+    RAM_END = 0x4000000, /* --mem 64M; nothing is there up to the BARs */
     NO_VECTOR = 0xffff,
 };
 #define BIT(n) (UINT64_C(1) << (n))
@@ -176,6 +177,8 @@ extern uint16_t queue_size_wanted; /* where the driver chooses: QUEUE_SIZE */
 /* Descriptors as they come; and a chain that is linked properly, other flags left as they are. */
 void desc_put(struct queue *q, unsigned at, struct piece p);
 void chain_put(struct queue *q, const struct piece *p, unsigned n);
+/* Entry i of an indirect table at table, as the ring of way has it. */
+void table_put(enum way way, uint8_t *table, unsigned i, struct piece p);
 /* Split: make head available. */
 void avail_put(struct queue *q, uint16_t head);
 bool used_take(struct queue *q, struct used *u);

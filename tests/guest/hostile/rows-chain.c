@@ -107,7 +107,7 @@ static enum answer D11_wraps(struct dev *d)
 
 static enum answer D13_hole(struct dev *d)
 {
-    return buffer(d, UINT64_C(0xc0000000) - 256, 512);
+    return buffer(d, RAM_END - 256, 512);
 }
 
 static enum answer D14_own_bar(struct dev *d)
@@ -172,18 +172,6 @@ static enum answer D20_writable_header(struct dev *d)
 
 /* ---- indirect ---- */
 
-/* A table in data at 0x3000, and what points there; the queue's next head. */
-static void table_put(struct dev *d, unsigned i, struct piece p)
-{
-    const uint16_t flags = p.flags;
-
-    if (d->way == MODERN_PACKED) { /* an id nobody looks at, then flags */
-        p.flags = 0;
-        p.next = (uint16_t)(flags & ~NEXT);
-    }
-    memcpy(d->data + 0x3000 + 16 * i, &p, 16);
-}
-
 static void table_offer(struct dev *d, uint64_t addr, uint32_t len, uint16_t flags)
 {
     const struct piece p = {addr, len, (uint16_t)(flags | INDIRECT), 0};
@@ -196,9 +184,9 @@ static volatile uint8_t *table_read(struct dev *d)
 {
     volatile uint8_t *status = request(d, 0, 3);
 
-    table_put(d, 0, (struct piece){at(d, 0), 16, NEXT, 1});
-    table_put(d, 1, (struct piece){at(d, 0x1000), 512, NEXT | WRITE, 2});
-    table_put(d, 2, (struct piece){at(d, 0x2000), 1, WRITE, 0});
+    table_put(d->way, d->data + 0x3000, 0, (struct piece){at(d, 0), 16, NEXT, 1});
+    table_put(d->way, d->data + 0x3000, 1, (struct piece){at(d, 0x1000), 512, NEXT | WRITE, 2});
+    table_put(d->way, d->data + 0x3000, 2, (struct piece){at(d, 0x2000), 1, WRITE, 0});
     return status;
 }
 
@@ -213,7 +201,7 @@ static enum answer D22_not_negotiated(struct dev *d)
 static enum answer D23_table_in_table(struct dev *d)
 {
     table_read(d);
-    table_put(d, 0, (struct piece){at(d, 0x3000), 48, INDIRECT, 0});
+    table_put(d->way, d->data + 0x3000, 0, (struct piece){at(d, 0x3000), 48, INDIRECT, 0});
     table_offer(d, at(d, 0x3000), 48, 0);
     return answer_of(dev_queue(d));
 }
@@ -223,7 +211,7 @@ static enum answer D23_flags_in_table(struct dev *d)
 {
     volatile uint8_t *status = table_read(d);
 
-    table_put(d, 0, (struct piece){at(d, 0), 16, INDIRECT | 0x70, 0});
+    table_put(d->way, d->data + 0x3000, 0, (struct piece){at(d, 0), 16, INDIRECT | 0x70, 0});
     table_offer(d, at(d, 0x3000), 48, 0);
     return answer_blk(dev_queue(d), status);
 }
@@ -234,7 +222,7 @@ static enum answer D25_plain_then_table(struct dev *d)
     const struct piece p[] = {
         {at(d, 0), 8, 0, 0}, {at(d, 8), 8, 0, 0}, {at(d, 0x3010), 32, INDIRECT, 0}};
 
-    table_put(d, 1, (struct piece){at(d, 0x1000), 512, NEXT | WRITE, 1});
+    table_put(d->way, d->data + 0x3000, 1, (struct piece){at(d, 0x1000), 512, NEXT | WRITE, 1});
     chain_put(dev_queue(d), p, 3);
     return answer_blk(dev_queue(d), status);
 }
@@ -282,7 +270,7 @@ static enum answer D29_hole(struct dev *d)
 static enum answer D31_next_outside(struct dev *d)
 {
     table_read(d);
-    table_put(d, 0, (struct piece){at(d, 0), 16, NEXT, 3});
+    table_put(d->way, d->data + 0x3000, 0, (struct piece){at(d, 0), 16, NEXT, 3});
     table_offer(d, at(d, 0x3000), 48, 0);
     return answer_of(dev_queue(d));
 }
@@ -290,7 +278,7 @@ static enum answer D31_next_outside(struct dev *d)
 static enum answer D32_loop_in_table(struct dev *d)
 {
     table_read(d);
-    table_put(d, 1, (struct piece){at(d, 0x1000), 512, NEXT | WRITE, 1});
+    table_put(d->way, d->data + 0x3000, 1, (struct piece){at(d, 0x1000), 512, NEXT | WRITE, 1});
     table_offer(d, at(d, 0x3000), 48, 0);
     return answer_of(dev_queue(d));
 }

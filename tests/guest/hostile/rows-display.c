@@ -140,8 +140,8 @@ static enum answer U02_sizes(struct dev *d)
 
 static enum answer U04_backing(struct dev *d)
 {
-    static const uint64_t bad[] = {UINT64_C(1) << 40, 0xc0000000 - 100, UINT64_MAX - 50,
-                                   0xe8000000,        0xfee00000,       0x4000000};
+    static const uint64_t bad[] = {UINT64_C(1) << 40, RAM_END - 100, UINT64_MAX - 50,
+                                   0xe8000000,        0xfee00000,    0x4000000};
 
     EXPECT(create(d, 1, 16, 16) == OK);
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -189,15 +189,15 @@ static enum answer F10_bad_feature(struct dev *d)
 static enum answer D04_longer_than_queue(struct dev *d)
 {
     struct queue *q = dev_queue(d);
-    struct piece *table = (struct piece *)(void *)(d->data + BUFFER);
+    const uint16_t flags = d->kind == RNG ? WRITE : 0;
     const uint32_t n = q->size + 1u;
 
-    if (n * sizeof(*table) > 0xc000)
-        return NR;
+    if (!EXPECT(n * 16 <= 0xc000))
+        return NOTHING;
     for (uint32_t i = 0; i < n; i++)
-        table[i] = (struct piece){at(d, 0), 16,
-                                  (uint16_t)((d->kind == RNG ? WRITE : 0) | (i + 1 < n ? NEXT : 0)),
-                                  (uint16_t)(i + 1)};
+        table_put(d->way, d->data + BUFFER, i,
+                  (struct piece){at(d, 0), 16, (uint16_t)(flags | (i + 1 < n ? NEXT : 0)),
+                                 (uint16_t)(i + 1)});
     chain_put(q, &(const struct piece){at(d, BUFFER), n * 16, INDIRECT, 0}, 1);
     return answer_of(q);
 }

@@ -94,8 +94,13 @@ static enum answer T05_many_resets(struct dev *d)
 
 static enum answer T07_failed(struct dev *d)
 {
+    struct used u;
+
     dev_status_set(d, dev_status(d) | S_FAILED);
+    request_put(d);
     queue_ring(dev_queue(d));
+    cpu_idle(3);
+    EXPECT(!used_take(dev_queue(d), &u));
     (void)dev_config(d, 0, 4);
     EXPECT(dev_status(d) & S_FAILED);
     return IGN;
@@ -305,13 +310,21 @@ static enum answer P29_window(struct dev *d)
     return IGN;
 }
 
+/* What asks for no reset and for no power-off that there is. */
 static enum answer X10_ports(struct dev *d)
 {
+    enum { SLEEP = 0x600, ENABLE = 0x20, S5 = 5 };
+    static const uint8_t reset[] = {0, 2, 8, 0xf9};
+
     for (unsigned i = 0; i < 500; i++) {
+        const uint32_t type = i % 8 == S5 ? 0 : i % 8;
+
         out8(0x80, (uint8_t)i);
         out8(0x92, 0);
-        out8(0xcf9, 0);
-        out8(0x600, 0);                  /* X07 */
+        out8(0xcf9, reset[i % ARRAY_SIZE(reset)]);
+        out8(SLEEP, (uint8_t)(ENABLE | type << 2)); /* X07 */
+        out16(SLEEP, (uint16_t)(0x101 * (ENABLE | type << 2)));
+        out32(SLEEP, 0x1010101 * (ENABLE | type << 2));
         out8(0x70, (uint8_t)(0x80 | i)); /* X04 */
         (void)in8(0x71);
     }

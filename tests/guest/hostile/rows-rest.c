@@ -394,7 +394,7 @@ static enum answer O07_reports_nowhere(struct dev *d)
     const struct piece both[] = {{at(d, BUFFER), 4096, 0, 0}, {at(d, BUFFER), 4096, WRITE, 0}};
 
     EXPECT(d->n_queues > STATS + 1);
-    EXPECT(one(q, UINT64_C(0xc0000000) - 4096, 0x4000, WRITE) == DROP);
+    EXPECT(one(q, RAM_END - 4096, 0x4000, WRITE) == DROP);
     EXPECT(one(q, UINT64_C(1) << 40, 4096, WRITE) == DROP);
     EXPECT(one(q, UINT64_MAX - 4095, 8192, WRITE) == DROP);
     chain_put(q, both, 2); /* O08 */

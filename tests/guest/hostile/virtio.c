@@ -278,6 +278,17 @@ void desc_put(struct queue *q, unsigned at, struct piece p)
     memcpy((void *)(uintptr_t)(q->desc + 16 * at), &p, 16);
 }
 
+void table_put(enum way way, uint8_t *table, unsigned i, struct piece p)
+{
+    const uint16_t flags = p.flags;
+
+    if (way == MODERN_PACKED) { /* an id nobody looks at, then flags */
+        p.flags = 0;
+        p.next = (uint16_t)(flags & ~NEXT);
+    }
+    memcpy(table + 16 * i, &p, 16);
+}
+
 void avail_put(struct queue *q, uint16_t head)
 {
     put16(q->avail + 4 + 2 * (q->avail_idx % q->size), head);
