@@ -192,6 +192,56 @@ static void test_fedora(void **state)
     free(text);
 }
 
+/* The stub on the system partition finds /boot by its label or uuid, and names the variable in a
+ * word of its own; so does the grub.cfg that is there. */
+static void coreos(const char *uuid_cfg)
+{
+    char *text = fixture("coreos.cfg");
+    static const char stub[] =
+        "if [ -e (md/md-boot) ]; then\n  set prefix=md/md-boot\nelse\n"
+        "  if [ -f ${config_directory}/bootuuid.cfg ]; then\n"
+        "    source ${config_directory}/bootuuid.cfg\n  fi\n"
+        "  if [ -n \"${BOOT_UUID}\" ]; then\n"
+        "    search --fs-uuid \"${BOOT_UUID}\" --set prefix --no-floppy\n"
+        "  else\n    search --label boot --set prefix --no-floppy\n  fi\nfi\n"
+        "set prefix=($prefix)/grub2\nconfigfile $prefix/grub.cfg\n";
+    const struct fake_file boot[] = {
+        {"/grub2/grub.cfg", text},
+        {uuid_cfg ? "/grub2/bootuuid.cfg" : "/none", uuid_cfg ? uuid_cfg : ""},
+        {"/ignition.firstboot", ""},
+        {"/loader/entries/ostree-1.conf", "title CoreOS\nversion 1\nlinux /ostree/c/vmlinuz\n"
+                                          "initrd /ostree/c/initramfs.img\noptions rw "
+                                          "$ignition_firstboot ostree=/ostree/boot.1/c/0\n"},
+        {"/ostree/c/vmlinuz", "k"},
+        {"/ostree/c/initramfs.img", "i"},
+        {NULL, NULL},
+    };
+    const struct fake_file esp[] = {
+        {"/EFI/fedora/grub.cfg", stub},
+        {uuid_cfg ? "/EFI/fedora/bootuuid.cfg" : "/none", uuid_cfg ? uuid_cfg : ""},
+        {NULL, NULL},
+    };
+    struct disk_volume *v = fake_volume(&disks, 3, "dddddddd-0000-0000-0000-000000000001", boot);
+    snprintf(v->label, sizeof(v->label), "%s", uuid_cfg ? "other" : "boot");
+    fake_volume(&disks, 2, "EEEE-0001", esp);
+    int r = choose("/EFI/fedora/grub.cfg");
+    if (r)
+        print_message("%s\n", err.text);
+    assert_int_equal(r, 0);
+    assert_string_equal(choice.kernel.path, "/ostree/c/vmlinuz");
+    assert_int_equal(choice.initrds, 1);
+    assert_string_equal(choice.cmdline, "rw ignition.firstboot  ostree=/ostree/boot.1/c/0");
+    free(text);
+}
+
+static void test_coreos(void **state)
+{
+    coreos(NULL);
+    teardown(state);
+    setup(state);
+    coreos("set BOOT_UUID=\"dddddddd-0000-0000-0000-000000000001\"\n");
+}
+
 static void test_opensuse(void **state)
 {
     (void)state;
@@ -268,6 +318,22 @@ static void test_conditions(void **state)
         {"search -u --set=r none", "false"},
         {"search --fs-uuid --set=r abcd-0123", "true"},
         {"search --label --set=r none", "false"},
+        {"search --fs-uuid abcd-0123 --set r --no-floppy; [ \"$r\" = hd0,gpt1 ]", "true"},
+        {"search --set r -u abcd-0123; [ \"$r\" = hd0,gpt1 ]", "true"},
+        {"search --set=r -u none abcd-0123", "false"},
+        {"search -us r abcd-0123; [ \"$r\" = hd0,gpt1 ]", "true"},
+        {"search -su r; [ \"$r\" ]", "false"},
+        {"search --no-floppy --fs-uuid --set=root abcd-0123; [ $root = hd0,gpt1 ]", "true"},
+        {"search --no-floppy --fs-uuid --set=r --hint-bios=hd0,gpt1 --hint-efi=hd0,gpt1 "
+         "--hint='x' abcd-0123; [ \"$r\" ]",
+         "true"},
+        {"search --fs-uuid --hint x --hint-bios y --set=r abcd-0123; [ \"$r\" ]", "true"},
+        {"root=x; search -u --set abcd-0123; [ $root = hd0,gpt1 ]", "true"},
+        {"root=x; search --set -u abcd-0123; [ $root = hd0,gpt1 ]", "true"},
+        {"root=hd0,1; search --file /k2; [ $root = hd0,1 ]", "true"},
+        {"search.fs_uuid abcd-0123 r hd0; [ \"$r\" = hd0,gpt1 ]", "true"},
+        {"root=hd0,1; search.file /k2; [ $root = hd0,1 ]", "true"},
+        {"search --fs-uuid", "false"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(t); i++)
         is(t[i].condition, t[i].expected);
@@ -417,6 +483,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_debian, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ubuntu, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fedora, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_coreos, setup, teardown),
         cmocka_unit_test_setup_teardown(test_opensuse, setup, teardown),
         cmocka_unit_test_setup_teardown(test_words, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conditions, setup, teardown),
