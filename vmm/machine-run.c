@@ -51,6 +51,8 @@ static const struct {
 #define RESET_DEADLINE_NS (30 * UINT64_C(1000000000))
 #define STUCK_DEADLINE_NS UINT64_C(100000000) /* once it did not help already */
 
+enum { LAST_WORDS_MS = 1000 }; /* for a reader of the log that is slow */
+
 /* ---- wishes: from any thread to the main loop ---- */
 
 static void wish(struct machine *m, enum wish what)
@@ -403,7 +405,9 @@ enum machine_end machine_run(struct machine *m, struct err *err)
         vcpus_start(m->vcpus, err) < 0)
         return MACHINE_FAILED;
     sandbox_close();
+    log_set_patience(0);
     end = machine_loop(m, err);
+    log_set_patience(LAST_WORDS_MS);
     title_set(m, DISPLAY_ENDED);
     devices_reset(m);
     trace_run_exits(m->vcpus);

@@ -40,13 +40,13 @@ static bool in_foreground(void)
 {
     const pid_t front = tcgetpgrp(tty.fd);
 
-    return front == getpgrp() || (front < 0 && errno == ENOTTY);
+    return front == getpgid(0) || (front < 0 && errno == ENOTTY);
 }
 
 /*
  * In the background this would stop us, or pull the terminal from under the shell. Whatever thread
  * ends the process does it.
- * #syscalls:* getpgrp getpgid
+ * #syscalls:* getpgid
  * #ioctls:* TIOCGPGRP TCGETS TCSETS
  */
 static bool mode_set(const struct termios *mode)

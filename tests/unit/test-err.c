@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -163,9 +164,102 @@ static void on_alarm(int signal)
     log_msg(LOG_ERROR, "from a handler");
 }
 
-/* R05: vmm's handlers do not log; if one did, it would wait for nobody, for the log has no lock,
- * and lines stay whole. */
-static void R05_handler_amid_a_line(void **state)
+static unsigned pipe_fill(void)
+{
+    const char junk[4096] = {0};
+    ssize_t n, sum = 0;
+
+    while ((n = write(STDERR_FILENO, junk, sizeof(junk))) > 0)
+        sum += n;
+    return (unsigned)sum;
+}
+
+static void pipe_drain(unsigned bytes)
+{
+    char junk[4096];
+
+    for (ssize_t n; bytes; bytes -= (unsigned)n) {
+        n = read(pipe_out, junk, sizeof(junk));
+        assert_true(n > 0 && (unsigned)n <= bytes);
+    }
+}
+
+/* While the machine runs nobody waits for the log's reader; what is lost is counted. */
+static void nobody_reads(void **state)
+{
+    unsigned full;
+    uint64_t start;
+
+    (void)state;
+    stderr_catch();
+    full = pipe_fill();
+    fcntl(STDERR_FILENO, F_SETFL, 0); /* as users have them */
+    log_set_patience(0);
+    start = clock_ns();
+    for (unsigned i = 0; i < 3; i++)
+        log_msg(LOG_ERROR, "unheard");
+    assert_true(clock_ns() - start < 100000000);
+    pipe_drain(full);
+    log_msg(LOG_ERROR, "heard");
+    log_msg(LOG_ERROR, "as well");
+    log_set_patience(LOG_FOR_EVER);
+    assert_string_equal(stderr_text(), "vmm: heard (3 lost before it)\nvmm: as well\n");
+}
+
+/* At the end there is time, once. */
+static void last_words_wait_once(void **state)
+{
+    unsigned full;
+    uint64_t start;
+
+    (void)state;
+    stderr_catch();
+    full = pipe_fill();
+    fcntl(STDERR_FILENO, F_SETFL, 0);
+    log_set_patience(200);
+    start = clock_ns();
+    log_msg(LOG_ERROR, "unheard");
+    assert_true(clock_ns() - start >= 200000000);
+    start = clock_ns();
+    log_msg(LOG_ERROR, "unheard");
+    assert_true(clock_ns() - start < 100000000);
+    pipe_drain(full);
+    log_msg(LOG_ERROR, "heard");
+    log_set_patience(LOG_FOR_EVER);
+    assert_string_equal(stderr_text(), "vmm: heard (2 lost before it)\n");
+}
+
+enum { WRITERS = 4, WRITTEN = 40 };
+
+static void *writer(void *arg)
+{
+    for (unsigned i = 0; i < WRITTEN; i++)
+        log_msg(LOG_ERROR, "%s", (const char *)arg);
+    return NULL;
+}
+
+/* Threads at the same time: a reader that reads loses nothing. */
+static void threads_lose_nothing(void **state)
+{
+    pthread_t id[WRITERS];
+    const char *text;
+
+    (void)state;
+    stderr_catch();
+    log_set_patience(0);
+    for (unsigned i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&id[i], NULL, writer, "one of many"), 0);
+    for (unsigned i = 0; i < WRITERS; i++)
+        pthread_join(id[i], NULL);
+    log_set_patience(LOG_FOR_EVER);
+    text = stderr_text();
+    assert_int_equal(lines(text), WRITERS * WRITTEN);
+    assert_null(strstr(text, "lost"));
+}
+
+/* R05: vmm's handlers do not log; if one did, it would wait for nobody, for it finds that its own
+ * thread is amid a line, and lines stay whole. */
+static void handler_amid_a_line(int patience_ms)
 {
     const struct sigaction act = {.sa_handler = on_alarm};
     const struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
@@ -173,7 +267,8 @@ static void R05_handler_amid_a_line(void **state)
     char text[TEXT];
     ssize_t n;
 
-    (void)state;
+    interrupts = 0;
+    log_set_patience(patience_ms);
     assert_int_equal(sigaction(SIGALRM, &act, &was), 0);
     stderr_catch();
     setitimer(ITIMER_REAL, &often, NULL);
@@ -187,9 +282,17 @@ static void R05_handler_amid_a_line(void **state)
         }
     }
     setitimer(ITIMER_REAL, &never, NULL);
+    log_set_patience(LOG_FOR_EVER);
     stderr_text();
     sigaction(SIGALRM, &was, NULL);
     assert_true(interrupts > 0);
+}
+
+static void R05_handler_amid_a_line(void **state)
+{
+    (void)state;
+    handler_amid_a_line(LOG_FOR_EVER);
+    handler_amid_a_line(0);
 }
 
 static void clock_runs(void **state)
@@ -212,6 +315,9 @@ int main(void)
         cmocka_unit_test(raw_terminal_gets_cr),
         cmocka_unit_test(limit_counts),
         cmocka_unit_test(bug_tells_once_per_place),
+        cmocka_unit_test(nobody_reads),
+        cmocka_unit_test(last_words_wait_once),
+        cmocka_unit_test(threads_lose_nothing),
         cmocka_unit_test(R05_handler_amid_a_line),
         cmocka_unit_test(clock_runs),
     };

@@ -5,6 +5,8 @@
 #include "vmm/base/err.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,13 +16,20 @@
 
 #include "vmm/base/bits.h"
 
-enum { LIMIT_BURST = 5, LIMIT_WINDOW_MS = 10000, BUG_LINES = 64 };
+enum { LIMIT_BURST = 5, LIMIT_WINDOW_MS = 10000, BUG_LINES = 64, TURN_MS = 50 };
 
 const char *const log_level_name[LOG_LEVELS] = {"error", "warn", "info", "debug"};
 
 static _Atomic int log_level = LOG_WARN;
 static _Atomic bool log_raw;
 static const char *log_name;
+
+static struct {
+    _Atomic int patience_ms;
+    _Atomic bool busy;     /* a thread writes a line */
+    _Atomic uint32_t lost; /* lines, since the last one that was written */
+} out = {.patience_ms = LOG_FOR_EVER};
+static _Thread_local volatile sig_atomic_t inside; /* a handler finds its own thread amid a line */
 
 static void text_add(char *buf, size_t size, const char *more)
 {
@@ -72,22 +81,86 @@ void log_set_raw(bool raw)
     atomic_store(&log_raw, raw);
 }
 
-/* One write() per line, so that lines of several threads do not mix. */
+void log_set_patience(int ms)
+{
+    atomic_store(&out.patience_ms, ms);
+}
+
+/* #syscalls:* ppoll */
+static bool room_wait(int ms)
+{
+    const struct timespec wait = {ms / 1000, ms % 1000 * 1000000L};
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return ppoll(&fd, 1, &wait, NULL) > 0;
+}
+
+/* A reader that has let the log wait in vain once is not waited for again. */
+static bool room_have(void)
+{
+    const int ms = atomic_load(&out.patience_ms);
+
+    if (ms < 0 || room_wait(ms))
+        return true;
+    atomic_store(&out.patience_ms, 0);
+    return false;
+}
+
+/* Whoever has its turn does not wait there, so it is over soon, unless its thread does not run. */
+static bool turn_take(void)
+{
+    const struct timespec tick = {0, 1000000};
+
+    for (unsigned i = 0; atomic_exchange(&out.busy, true); i++) {
+        if (i == TURN_MS)
+            return false;
+        ppoll(NULL, 0, &tick, NULL);
+    }
+    return true;
+}
+
+/*
+ * One write() per line, so that lines of several threads do not mix; and one thread at a time, so
+ * that the room that one has seen is not another's. A device's thread would wait for the reader
+ * with its device locked, then vCPUs for the device: rather lose the line, and say so.
+ */
+static bool text_out(const char *text, size_t len)
+{
+    bool ok = false;
+
+    if (atomic_load(&out.patience_ms) < 0)
+        return write(STDERR_FILENO, text, len) >= 0;
+    if (inside)
+        return false;
+    inside = true; /* before the turn is taken: no handler waits for its own thread */
+    if (turn_take()) {
+        ok = room_have() && write(STDERR_FILENO, text, len) >= 0;
+        atomic_store(&out.busy, false);
+    }
+    inside = false;
+    return ok;
+}
+
 static void line_write(const char *text)
 {
-    char line[1400];
-    int n = snprintf(line, sizeof(line) - 2, "vmm%s%s: %s", log_name ? " " : "",
-                     log_name ? log_name : "", text);
-    size_t len = n < 0 ? 0 : min_u64((uint64_t)n, sizeof(line) - 3);
+    const uint32_t lost = atomic_exchange(&out.lost, 0);
+    char line[1400], more[48] = "";
+    int n;
+    size_t len;
 
+    if (lost)
+        snprintf(more, sizeof(more), " (%u lost before it)", lost);
+    n = snprintf(line, sizeof(line) - 2, "vmm%s%s: %s%s", log_name ? " " : "",
+                 log_name ? log_name : "", text, more);
+    len = n < 0 ? 0 : min_u64((uint64_t)n, sizeof(line) - 3);
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = '?';
     if (atomic_load(&log_raw))
         line[len++] = '\r';
     line[len++] = '\n';
-    if (write(STDERR_FILENO, line, len) < 0)
-        return; /* nobody reads the log: nothing better to do with it */
+    if (!text_out(line, len))
+        atomic_fetch_add(&out.lost, lost + 1);
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)

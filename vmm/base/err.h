@@ -42,6 +42,14 @@ void log_set_name(const char *name);
 /* Lines end in CR LF while the terminal is raw. Any thread. */
 void log_set_raw(bool raw);
 
+/*
+ * How long a line may wait until standard error, a pipe or a terminal, takes it. LOG_FOR_EVER, the
+ * default, is for set-up: nothing is lost. A line that may wait no longer is dropped, and the next
+ * one says how many were; after a time-out no other line waits. Any thread.
+ */
+enum { LOG_FOR_EVER = -1 };
+void log_set_patience(int ms);
+
 /* One line on standard error, "vmm: " in front, control characters replaced. Any thread. */
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
