@@ -62,6 +62,8 @@ static void test_modes(struct bench *b)
         {{NOUNI, ALLUNI}, false, false, false, true},
         {{NOBCAST, ALLMULTI}, true, false, true, false},
         {{PROMISC, NOUNI}, true, true, true, true},
+        {{PROMISC, NOMULTI}, true, true, true, true},
+        {{PROMISC, NOBCAST}, true, true, true, true},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
