@@ -360,6 +360,34 @@ static void test_offload_less(struct bench *b)
     assert_int_equal(frames_out(b), 1);
 }
 
+/* Those of both IP versions are one offload of the network's: all of it is agreed on, or nothing.
+ */
+static void test_udp_segments(struct bench *b)
+{
+    static const struct {
+        uint64_t without;
+        bool to_guest, to_host;
+    } cases[] = {
+        {0, true, true},
+        {BIT64(F_GUEST_USO4), false, true},
+        {BIT64(F_GUEST_USO6), false, true},
+        {BIT64(F_HOST_USO), true, false},
+    };
+    static const struct hdr_fields segments = {1, NET_GSO_UDP_L4, 42, 1472, 34, 6, 0};
+    static uint8_t frame[3000];
+    unsigned sent = 0;
+
+    if (!bench_has(b, F_HOST_USO))
+        return; /* there is no such bit below 32 */
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        init_without(b, cases[i].without);
+        assert_int_equal(!!(fake.taken & NET_USO), cases[i].to_guest);
+        tx_frame(b, TXQ, &segments, frame, sizeof(frame));
+        sent += cases[i].to_host;
+        assert_int_equal(frames_out(b), sent);
+    }
+}
+
 /* F05: a bit without the one that it needs. */
 static void test_dependencies(struct bench *b)
 {
@@ -477,6 +505,7 @@ static const struct bench_test tests[] = {
     {"offload-tx", test_offload_tx, 0, NULL},
     {"offload-rx", test_offload_rx, 0, NULL},
     {"offload-less", test_offload_less, 0, NULL},
+    {"udp-segments", test_udp_segments, 0, NULL},
     {"dependencies", test_dependencies, 0, NULL},
     {"withheld", test_withheld, 0, NULL},
     {"plain", test_plain, 0, &plain},

@@ -1,45 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tap devices with the kernel as the other side: H16, H17, offloads, queues. In a network namespace
- * of its own, so that nothing of the host's is touched; skipped where there can be none.
+ * Tap devices with the kernel as the other side: H16, H17, queues. Offloads are in
+ * test-net-tap-offload.c.
  */
-#include "tests/unit/net-rig.h"
+#include "tests/unit/tap-rig.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
-#include "devices/backend/net-tap-internal.h"
 #include "vmm/base/bits.h"
-
-enum { HOST = 0x0a090001, GUEST = 0x0a090002 };
-
-static const char *why_not;
-
-static void run(const char *command)
-{
-    if (system(command) != 0)
-        fail_msg("%s", command);
-}
-
-static void rig_open(struct net_rig *r, const struct net_tap_conf *conf)
-{
-    struct err err;
-
-    rig_init(r);
-    rig_plug(r, net_tap_open(conf, "net0", r->loop, &err), &err);
-}
-
-/* With an address on the host's side, and the guest's known there. */
-static void rig_address(struct net_rig *r)
-{
-    run("ip addr add 10.9.0.1/24 dev vt0 && ip neigh replace 10.9.0.2 lladdr 52:54:00:12:34:56 "
-        "dev vt0 nud permanent");
-    r->ip = GUEST;
-}
 
 /* n frames to the guest, each of another flow. */
 static void host_send(unsigned n)
@@ -121,112 +91,6 @@ static void test_listen(void **state)
     net_listen(r.net, 0, true);
     loop_turn(r.loop, 100);
     assert_true(r.arrivals > 0);
-    rig_done(&r);
-}
-
-/* One connection; what arrives after the host sent much. Returns the largest frame. */
-static size_t largest_frame(struct net_rig *r, uint8_t *gso_type)
-{
-    static const char block[65536];
-    static uint16_t own = 1000;
-    struct rig_tcp t = {.to = HOST, .own = ++own};
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(HOST)};
-    socklen_t alen = sizeof(a);
-    const int listener = socket(AF_INET, SOCK_STREAM, 0);
-    size_t largest = 0;
-    uint8_t *data;
-    int fd, n;
-
-    assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)) | listen(listener, 1), 0);
-    getsockname(listener, (struct sockaddr *)&a, &alen);
-    t.port = ntohs(a.sin_port);
-    tcp_send(r, &t, TCP_SYN, NULL, 0);
-    assert_int_equal(tcp_wait(r, &t, TCP_SYN, &data), 0);
-    tcp_send(r, &t, TCP_ACK, NULL, 0);
-    fd = accept(listener, NULL, NULL);
-    assert_true(send(fd, block, sizeof(block), MSG_DONTWAIT) > 0);
-    *gso_type = 0;
-    for (unsigned i = 0; i < 10 && (n = tcp_wait(r, &t, 0, &data)) > 0; i++) {
-        if (r->len > largest) {
-            largest = r->len;
-            *gso_type = r->frame[1];
-        }
-        tcp_send(r, &t, TCP_ACK, NULL, 0);
-    }
-    tcp_send(r, &t, TCP_RST, NULL, 0);
-    while (rig_take(r))
-        continue;
-    close(fd);
-    close(listener);
-    return largest;
-}
-
-static void test_offloads(void **state)
-{
-    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
-    struct net_rig r;
-    uint8_t gso;
-
-    (void)state;
-    if (why_not)
-        skip();
-    rig_open(&r, &conf);
-    assert_int_equal(net_can_send(r.net) & (NET_CSUM | NET_TSO4 | NET_TSO6),
-                     NET_CSUM | NET_TSO4 | NET_TSO6);
-    assert_int_equal(net_can_leave(r.net), net_can_send(r.net));
-    rig_address(&r);
-    assert_true(rig_ping(&r, HOST, "learn the gateway"));
-    memcpy(r.peer, rig_eth(&r) + 6, 6);
-    assert_true(largest_frame(&r, &gso) <= 1514 && gso == NET_GSO_NONE);
-    assert_int_equal(net_take(r.net, NET_CSUM | NET_TSO4 | NET_TSO6), 0);
-    assert_true(largest_frame(&r, &gso) > 1514 && gso == NET_GSO_TCPV4);
-    assert_int_equal(net_take(r.net, 0), 0);
-    assert_true(largest_frame(&r, &gso) <= 1514 && gso == NET_GSO_NONE);
-    rig_done(&r);
-}
-
-/* The kernel fills in what the guest left out, and refuses nonsense (N05). */
-static void test_left_checksum(void **state)
-{
-    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1};
-    uint8_t header[NET_HEADER] = {NET_HDR_NEEDS_CSUM, 0, 0, 0, 0, 0, 34, 0, 6, 0};
-    uint8_t frame[64] = {0};
-    struct iovec iov[] = {{header, sizeof(header)}, {frame, 0}};
-    const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(4001)};
-    struct net_rig r;
-    char byte;
-    int fd;
-
-    (void)state;
-    if (why_not)
-        skip();
-    rig_open(&r, &conf);
-    rig_address(&r);
-    assert_true(rig_ping(&r, HOST, "learn the gateway"));
-    memcpy(r.peer, rig_eth(&r) + 6, 6);
-    fd = socket(AF_INET, SOCK_DGRAM, 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&any, sizeof(any)), 0);
-    put16(frame + 34, 4000);
-    put16(frame + 36, 4001);
-    put16(frame + 38, 9);
-    frame[42] = 'x';
-    iov[1].iov_len = frame_ip(&r, frame, HOST, IPPROTO_UDP, 9, 6);
-    /* of the pseudo header only, not complemented */
-    put16(frame + 40, (uint16_t)~sum_end(sum16(frame + 26, 8, IPPROTO_UDP + 9)));
-    assert_int_equal(net_send(r.net, 0, iov, 2), 0);
-    assert_int_equal(recv(fd, &byte, 1, 0), 1);
-    assert_int_equal(byte, 'x');
-    header[6] = 200; /* checksum beyond the frame */
-    assert_int_equal(net_send(r.net, 0, iov, 2), -EINVAL);
-    header[0] = 0;
-    header[1] = 77;
-    header[4] = 100;
-    assert_int_equal(net_send(r.net, 0, iov, 2), -EINVAL);
-    iov[1].iov_len = 5;
-    header[1] = 0;
-    assert_int_equal(net_send(r.net, 0, iov, 2), -EINVAL);
-    assert_int_equal(r.net->lost, 3);
-    close(fd);
     rig_done(&r);
 }
 
@@ -395,6 +259,52 @@ static void test_queues(void **state)
     rig_done(&r);
 }
 
+/* The host answers datagrams where they came from, to pair X the flows of pair X (5.1.9.5.6-d2). */
+static void test_flows(void **state)
+{
+    enum { PAIRS = 4, FLOWS = 16, FIRST = 4000, ANSWER = 8 + 2 };
+    static const struct net_tap_conf conf = {.ifname = "vt0", .pairs = PAIRS};
+    const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(4001)};
+    struct net_rig r;
+    int fd;
+
+    (void)state;
+    if (why_not)
+        skip();
+    rig_open(&r, &conf);
+    rig_address(&r);
+    rig_learn(&r);
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&any, sizeof(any)), 0);
+    assert_int_equal(net_use_pairs(r.net, PAIRS), 0);
+    for (unsigned i = 0; i < FLOWS; i++) {
+        struct sockaddr_in from;
+        socklen_t size = sizeof(from);
+        char byte;
+
+        assert_int_equal(udp_send(&r, i % PAIRS, (uint16_t)(FIRST + i), 4001, 1), 0);
+        assert_int_equal(recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&from, &size), 1);
+        assert_int_equal(ntohs(from.sin_port), FIRST + i);
+        assert_int_equal(sendto(fd, "ok", 2, 0, (const struct sockaddr *)&from, size), 2);
+    }
+    for (unsigned pair = 0, came; pair < PAIRS; pair++) {
+        const struct iovec iov = {r.frame, sizeof(r.frame)};
+
+        for (came = 0; net_receive(r.net, pair, &iov, 1) > 0;) {
+            const uint8_t *udp = rig_eth(&r) + ETH + 20;
+
+            if (get16(rig_eth(&r) + 12) != 0x0800 || get16(udp) != 4001)
+                continue; /* what the host says to all */
+            assert_int_equal(get16(udp + 4), ANSWER);
+            assert_int_equal((get16(udp + 2) - FIRST) % PAIRS, pair);
+            came++;
+        }
+        assert_int_equal(came, FLOWS / PAIRS);
+    }
+    close(fd);
+    rig_done(&r);
+}
+
 static void test_mtu(void **state)
 {
     struct net_tap_conf conf = {.ifname = "vt0", .pairs = 1, .mtu = 9000};
@@ -478,36 +388,18 @@ static void test_errors(void **state)
     loop_free(r.loop);
 }
 
-/* A network of our own, as root or as anybody who may have name spaces. */
-static void network_own(void)
-{
-    int fd;
-
-    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-        why_not = "no network namespace";
-    fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        why_not = "no /dev/net/tun";
-    else
-        close(fd);
-    if (why_not)
-        fprintf(stderr, "test-net-tap: %s here: skipped\n", why_not);
-    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_listen),
-        cmocka_unit_test(test_offloads),
-        cmocka_unit_test(test_left_checksum),
         cmocka_unit_test(test_down_up),
         cmocka_unit_test(test_deleted),
         cmocka_unit_test(test_deleted_while_full),
         cmocka_unit_test(test_deleted_unheard),
         cmocka_unit_test(test_queues),
         cmocka_unit_test(test_queues_partly),
+        cmocka_unit_test(test_flows),
         cmocka_unit_test(test_mtu),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_errors),
