@@ -119,7 +119,7 @@ DRIVER_SRC := $(sort $(wildcard tests/driver/*.c))
 DRIVER_OBJ := $(DRIVER_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(filter-out $(TESTS_NOT),$(sort $(wildcard tests/unit/test-*.c tests/device/test-*.c)))
 ifeq ($(SLIRP),0)
-TEST_SRC := $(filter-out tests/unit/test-net-slirp.c tests/unit/test-slirp-flow.c,$(TEST_SRC))
+TEST_SRC := $(filter-out tests/unit/test-net-slirp%.c tests/unit/test-slirp-flow.c,$(TEST_SRC))
 endif
 ifeq ($(SDL),0)
 TEST_SRC := $(filter-out tests/unit/test-display-sdl.c tests/unit/test-window.c,$(TEST_SRC))
