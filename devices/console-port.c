@@ -166,6 +166,7 @@ static const struct chr_front console_front = {
     .resized = port_resized,
     .writable = port_writable,
     .opened = port_opened,
+    .backlog = true,
 };
 
 static const struct chr_front port_front = {

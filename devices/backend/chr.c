@@ -74,11 +74,18 @@ static void ring_add(struct chr *chr, const uint8_t *data, size_t len)
     chr->used += len;
 }
 
+/* Is what nobody is there to read kept for the next one? */
+static bool keeps_backlog(const struct chr *chr)
+{
+    return chr->has_peers && chr->front && chr->front->backlog;
+}
+
 static void put_failed(struct chr *chr, int code)
 {
     char why[96];
 
-    if (code == EAGAIN) {
+    /* The peer has gone and we are not told yet: chr_set_open() goes on. */
+    if (code == EAGAIN || (code == EPIPE && keeps_backlog(chr))) {
         chr->waiting = true;
         return;
     }
@@ -94,7 +101,7 @@ static void put_failed(struct chr *chr, int code)
 /* Write until the ring is empty, the back end has enough, or max bytes are through. */
 static void ring_flush(struct chr *chr, size_t max)
 {
-    while (chr->used && max && !chr->waiting) {
+    while (chr->used && max && !chr->waiting && !chr->closed) {
         const size_t run = (size_t)min_u64(chr->used, chr->size - chr->head);
         const int64_t n = chr->ops->put(chr, chr->ring + chr->head, (size_t)min_u64(run, max));
 
@@ -117,7 +124,7 @@ static bool front_patient(const struct chr *chr)
 static void flush_turn(struct chr *chr)
 {
     ring_flush(chr, TURN_BYTES);
-    if (chr->used && !chr->waiting)
+    if (chr->used && !chr->waiting && !chr->closed)
         flush_post(chr);
     if (chr->used <= low_mark(chr))
         front_release(chr);
@@ -226,7 +233,7 @@ void chr_write(struct chr *chr, const void *data, size_t len)
     if (chr->tap)
         chr->tap(chr->tap_arg, data, len);
     chr_write(chr->second, data, len);
-    if (chr->gone || chr->closed) {
+    if (chr->gone || (chr->closed && !keeps_backlog(chr))) {
         chr->lost += len;
         return;
     }
@@ -237,7 +244,7 @@ void chr_write(struct chr *chr, const void *data, size_t len)
     }
     ring_make_space(chr, len);
     ring_add(chr, from, len);
-    if (chr->waiting)
+    if (chr->waiting || chr->closed)
         return;
     if (chr->used >= FLUSH_BYTES)
         flush_post(chr);
@@ -247,7 +254,7 @@ void chr_write(struct chr *chr, const void *data, size_t len)
 
 bool chr_busy(struct chr *chr)
 {
-    if (!chr || chr->gone || chr->stalled || chr->used < chr->size / 2)
+    if (!chr || chr->gone || chr->closed || chr->stalled || chr->used < chr->size / 2)
         return false;
     if (chr->front_waits)
         return true;
@@ -278,8 +285,10 @@ void chr_set_open(struct chr *chr, bool open)
     chr->closed = !open;
     chr->waiting = false;
     chr->stalled = false;
-    if (!open)
+    if (!open && !keeps_backlog(chr))
         ring_lose(chr, chr->used);
+    if (open && chr->used)
+        flush_post(chr);
     if (!first && chr->front && chr->front->opened)
         chr->front->opened(chr->front_arg);
     front_release(chr);
@@ -331,7 +340,7 @@ size_t chr_drain(struct chr *chr, unsigned timeout_ms)
 {
     const uint64_t end = clock_ns() + timeout_ms * UINT64_C(1000000);
 
-    while (chr && chr->used) {
+    while (chr && chr->used && !chr->closed) {
         chr->waiting = false;
         ring_flush(chr, chr->size);
         if (!chr->used || clock_ns() >= end)

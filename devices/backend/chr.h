@@ -55,6 +55,8 @@ struct chr_front {
     void (*opened)(void *arg);
     /* Rather waits than loses output, for as long as a peer is there (chr_set_open()). */
     bool patient;
+    /* Keeps what is written while no peer is there for the next one, the newest of it (H20). */
+    bool backlog;
 };
 
 /* Embedded in back ends; chr.c's inside. */
@@ -148,8 +150,9 @@ void chr_put_ready(struct chr *chr);
 
 /*
  * For back ends that a peer comes to and leaves again; the first call, before a front end is there,
- * says that this is one. While it is closed output is dropped and counted. From dispatch only: the
- * front end is told. put() may say -EPIPE, which means these bytes only.
+ * says that this is one. While it is closed put() is not called; output is dropped and counted,
+ * unless the front end keeps a backlog: then the ring fills, and is written when it opens. From
+ * dispatch only: the front end is told. put() may say -EPIPE, which means this peer only.
  */
 void chr_set_open(struct chr *chr, bool open);
 

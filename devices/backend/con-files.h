@@ -18,7 +18,7 @@ const char *con_pty_path(const struct chr *chr);
 
 /*
  * Listens at path (usock.h) for one client at a time; the next may come when it has gone. Further
- * ones are turned away. Without a client output is dropped.
+ * ones are turned away. Without a client output is dropped, unless the front end keeps a backlog.
  */
 struct chr *con_socket_new(struct loop *loop, const char *name, const char *path, struct err *err);
 

@@ -153,6 +153,7 @@ static const struct chr_front pl011_front = {
     .room = front_room,
     .input = front_input,
     .line_break = front_break,
+    .backlog = true,
 };
 
 /* ---- registers ---- */

@@ -167,6 +167,7 @@ static const struct chr_front serial_front = {
     .room = front_room,
     .input = front_input,
     .line_break = front_break,
+    .backlog = true,
 };
 
 /* ---- registers ---- */

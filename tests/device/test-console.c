@@ -258,6 +258,23 @@ static void test_queues(struct bench *b)
     test_output(b);
 }
 
+/* A client comes when the guest has written already: it is shown that (H20). */
+static void test_late_reader(struct bench *b)
+{
+    size_t want = 5;
+
+    loop_lock(b->loop);
+    chr_set_open(&fake()->chr, false);
+    loop_unlock(b->loop);
+    assert_int_equal(dq_xfer(&b->d.q[TX], "early", 5, NULL, 0), 0);
+    assert_int_equal(locked(&fake()->out_len), 0);
+    loop_lock(b->loop);
+    chr_set_open(&fake()->chr, true);
+    loop_unlock(b->loop);
+    assert_true(machine_until(b->m, out_reached, &want, WAIT_MS));
+    assert_memory_equal(fake()->out, "early", 5);
+}
+
 /* K10 */
 static void test_bare(struct bench *b)
 {
@@ -319,6 +336,7 @@ static const struct bench_test tests[] = {
     {"useless", test_useless, 0, NULL},
     {"huge-output", test_huge_output, 0, NULL},
     {"no-reader", test_no_reader, 0, NULL},
+    {"late-reader", test_late_reader, 0, NULL},
     {"queues", test_queues, 0, NULL},
     {"withheld", test_withheld, 0, "sized"},
     {"bare", test_bare, 0, "bare"},

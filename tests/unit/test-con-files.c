@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Consoles on pseudo terminals, sockets and files: H20, H40, K10. */
+/* Consoles on pseudo terminals, sockets and files: H40, K10. */
 #include "tests/unit/con-rig.h"
 
 #include <errno.h>
@@ -181,42 +181,6 @@ static void test_pty(void **state)
         assert_true(rest(&r)); /* nothing spins */
     }
     assert_int_equal(chr_lost(r.chr), 0);
-    rig_close(&r);
-}
-
-/* H20: the newest of what nobody reads is there for somebody who comes late. */
-static void test_pty_backlog(void **state)
-{
-    enum { LINES = 300000, LINE = 8 };
-    static char text[3 * MIB];
-    struct rig r;
-    char line[LINE + 1];
-    size_t n = 0;
-    int fd;
-
-    (void)state;
-    rig_begin(&r);
-    rig_front(&r, con_pty_new(r.loop, "test", NULL), &watchful);
-    for (unsigned i = 0; i < LINES; i++) {
-        snprintf(line, sizeof(line), "%07u\n", i);
-        chr_write(r.chr, line, LINE);
-        if (i % 1000 == 0)
-            loop_turn(r.loop, 0);
-    }
-    assert_true(rest(&r));
-    fd = open(con_pty_path(r.chr), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    for (unsigned quiet = 0; quiet < 20;) {
-        const size_t more = take(fd, text + n, sizeof(text) - n);
-
-        n += more;
-        quiet = more ? 0 : quiet + 1;
-        loop_turn(r.loop, 5);
-    }
-    assert_int_equal(n + chr_lost(r.chr), (uint64_t)LINES * LINE);
-    assert_true(n >= CHR_RING);
-    snprintf(line, sizeof(line), "%07u\n", LINES - 1);
-    assert_memory_equal(text + n - LINE, line, LINE);
-    close(fd);
     rig_close(&r);
 }
 
@@ -525,7 +489,6 @@ int main(void)
         cmocka_unit_test(test_file_refused),
         cmocka_unit_test(test_file_pipe),
         cmocka_unit_test(test_pty),
-        cmocka_unit_test(test_pty_backlog),
         cmocka_unit_test(test_socket),
         cmocka_unit_test(test_socket_second),
         cmocka_unit_test(test_shared),

@@ -90,6 +90,21 @@ static void test_output(void **state)
     assert_int_equal(in(r, MIS), I_TX);
 }
 
+/* H20: a client of the console that comes late. */
+static void test_output_without_client(void **state)
+{
+    struct rig *r = *state;
+
+    chr_set_open(&r->line->chr, false);
+    out(r, DR, 'x');
+    while (loop_turn(r->loop, 5))
+        ;
+    assert_int_equal(r->line->puts, 0);
+    chr_set_open(&r->line->chr, true);
+    assert_true(loop_turn(r->loop, 1000) > 0);
+    assert_int_equal(r->line->out_len, 1);
+}
+
 /* Without its FIFO a byte at a time; nothing is lost that the guest has not asked for. */
 static void test_input(void **state)
 {
@@ -190,8 +205,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_identity), T(test_output),    T(test_input), T(test_trigger),
-        T(test_break),    T(test_loop_back), T(test_reset),
+        T(test_identity),  T(test_output),  T(test_output_without_client),
+        T(test_input),     T(test_trigger), T(test_break),
+        T(test_loop_back), T(test_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,21 @@ static void test_output_is_batched(void **state)
     assert_memory_equal(r->line->out, text, sizeof(text));
 }
 
+/* H20: a client of the console that comes late. */
+static void test_output_without_client(void **state)
+{
+    struct rig *r = *state;
+
+    chr_set_open(&r->line->chr, false);
+    out(r, THR, 'x');
+    while (loop_turn(r->loop, 5))
+        ;
+    assert_int_equal(r->line->puts, 0);
+    chr_set_open(&r->line->chr, true);
+    assert_true(loop_turn(r->loop, 1000) > 0);
+    assert_int_equal(r->line->out_len, 1);
+}
+
 /* Written to while interrupts are on: every byte must make an edge that the driver can see. */
 static void test_transmit_interrupt(void **state)
 {
@@ -312,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_probe, setup, teardown),
         cmocka_unit_test_setup_teardown(test_divisor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_output_is_batched, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_output_without_client, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transmit_interrupt, setup, teardown),
         cmocka_unit_test_setup_teardown(test_receive, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flood_of_input, setup, teardown),
