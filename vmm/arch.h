@@ -64,7 +64,7 @@ int arch_vcpu_setup(struct vcpu *vcpu, unsigned cpus, struct err *err);
 /* Registers for the boot processor. */
 int arch_vcpu_boot(struct vcpu *vcpu, const struct load_entry *entry, struct err *err);
 
-/* Before it runs on after a pause. */
+/* Before it runs on after a pause. Its own thread, or while it is parked. */
 void arch_vcpu_resume(struct vcpu *vcpu);
 
 /* The guest touched what is no RAM with an instruction that KVM does not decode: let it see an

@@ -39,6 +39,7 @@ struct machine {
     bool balloon_waits;
     _Atomic int wish;
     int signals;
+    int continued; /* eventfd: the process had been stopped */
 
     struct kvm *kvm;
     struct irqchip *irqchip;

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "devices/backend/con-files.h"
+#include "devices/backend/tty-mode.h"
 #include "devices/balloon.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/ends.h"
@@ -156,6 +158,34 @@ static void signal_ready(void *arg, uint32_t events)
     }
 }
 
+/* Lets them run, unless a wish waits: it is looked at first, and that turn of machine_loop() does.
+ */
+static void vcpus_go(struct machine *m)
+{
+    if (atomic_load(&m->wish) == WISH_NONE)
+        vcpus_resume(m->vcpus);
+}
+
+/* SIGCONT: vCPUs that were in KVM_RUN have told their clocks, others have not (H28). */
+static void process_continued(void *arg, uint32_t events)
+{
+    struct machine *m = (struct machine *)arg;
+    uint64_t n;
+
+    (void)events;
+    if (read(m->continued, &n, sizeof(n)) == sizeof(n) && !m->halted)
+        vcpus_go(m);
+}
+
+static int continued_open(struct machine *m, struct err *err)
+{
+    m->continued = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (m->continued < 0 || !loop_fd_add(m->main, m->continued, EPOLLIN, process_continued, m))
+        return err_errno(err, errno, "signals");
+    tty_mode_tell_continue(m->continued);
+    return 0;
+}
+
 static int signals_open(struct machine *m, struct err *err)
 {
     sigset_t set;
@@ -168,7 +198,7 @@ static int signals_open(struct machine *m, struct err *err)
     m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (m->signals < 0 || !loop_fd_add(m->main, m->signals, EPOLLIN, signal_ready, m))
         return err_errno(err, errno, "signals");
-    return 0;
+    return continued_open(m, err);
 }
 
 void machine_balloon_changed(void *arg)
@@ -469,14 +499,12 @@ void machine_halt(struct machine *m)
     title_set(m, DISPLAY_PAUSED);
 }
 
-/* A wish that waits is looked at first: its turn of machine_loop() lets them run. */
 void machine_continue(struct machine *m)
 {
     m->halted = m->io_error = false;
     parts_held_retry(&m->parts);
     title_set(m, DISPLAY_RUNNING);
-    if (atomic_load(&m->wish) == WISH_NONE)
-        vcpus_resume(m->vcpus);
+    vcpus_go(m);
 }
 
 void machine_power_button(struct machine *m)

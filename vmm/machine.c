@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "devices/backend/tty-mode.h"
 #include "devices/backend/con-files.h"
 #include "vmm/base/bits.h"
 #include "vmm/commands.h"
@@ -256,7 +257,7 @@ struct machine *machine_new(const struct config *config, struct err *err)
         return NULL;
     }
     m->config = config;
-    m->signals = -1;
+    m->signals = m->continued = -1;
     if (config->name) {
         char name[NAME_BYTES + CONFIG_NAME_MAX];
 
@@ -304,6 +305,9 @@ void machine_free(struct machine *m)
     loop_free(m->main);
     if (m->signals >= 0)
         close(m->signals);
+    tty_mode_tell_continue(-1);
+    if (m->continued >= 0)
+        close(m->continued);
     helper_free(m->helper);
     free(m->cpu_id);
     free(m);

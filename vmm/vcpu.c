@@ -326,13 +326,23 @@ static bool exit_traced(struct vcpu *v)
     return on;
 }
 
+/* A signal that nobody here sent: the process may have been stopped, and goes on now (H28). */
+static bool exit_signalled(struct vcpu *v)
+{
+    if (!__atomic_load_n(&v->run->immediate_exit, __ATOMIC_SEQ_CST))
+        arch_vcpu_resume(v);
+    return exit_interrupted(v);
+}
+
 /* EAGAIN is a vCPU that waits to be started by another one.
  * #ioctls:vcpu KVM_RUN */
 bool vcpu_run_once(struct vcpu *v)
 {
     if (ioctl(v->fd, KVM_RUN, NULL) == 0)
         return trace_on(TRACE_EXITS) ? exit_traced(v) : exit_dispatch(v);
-    if (errno == EINTR || errno == EAGAIN)
+    if (errno == EINTR)
+        return exit_signalled(v);
+    if (errno == EAGAIN)
         return exit_interrupted(v);
     exit_count(v, VCPU_EXIT_OTHER);
     vcpu_crash(v, errno);

@@ -15,6 +15,8 @@
 
 #include "vmm/base/bits.h"
 
+static _Atomic int continued = -1; /* somebody else's eventfd */
+
 static struct {
     struct termios cooked, raw; /* constant while held */
     int fd;
@@ -91,12 +93,17 @@ void tty_mode_restore(void)
     mode_cook();
 }
 
-static void wake_owner(void)
+static void wake_one(int fd)
 {
     const uint64_t one = 1;
 
-    if (tty.wake >= 0 && write(tty.wake, &one, sizeof(one)) < 0)
+    if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
         return; /* full: it wakes anyway */
+}
+
+static void wake_owner(void)
+{
+    wake_one(tty.wake);
 }
 
 static bool by_fault(int sig, const siginfo_t *info)
@@ -139,6 +146,7 @@ static void on_continue(int sig)
     atomic_store(&tty.is_raw, false);
     tty_mode_raw();
     wake_owner();
+    wake_one(atomic_load(&continued));
     errno = saved;
 }
 
@@ -192,6 +200,13 @@ static void catch_all(void)
     catch_one(SIGCONT, on_continue);
     catch_one(SIGWINCH, on_size);
     atexit(tty_mode_restore);
+}
+
+void tty_mode_tell_continue(int fd)
+{
+    atomic_store(&continued, fd);
+    if (fd >= 0)
+        catch_one(SIGCONT, on_continue);
 }
 
 int tty_mode_hold(int fd, int wake, struct err *err)

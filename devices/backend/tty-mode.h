@@ -19,6 +19,13 @@
  */
 int tty_mode_hold(int fd, int wake, struct err *err);
 
+/*
+ * The eventfd fd is signalled at SIGCONT as well, whether a terminal is held or not; -1: none any
+ * more. For who has to know that the process was stopped: a signal has one handler. Before threads
+ * start, or once they have ended.
+ */
+void tty_mode_tell_continue(int fd);
+
 /* Put the mode back and forget fd. */
 void tty_mode_release(void);
 

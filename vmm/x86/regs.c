@@ -85,7 +85,7 @@ int arch_vcpu_boot(struct vcpu *vcpu, const struct load_entry *entry, struct err
 }
 
 /* Fails until the guest uses kvmclock, and then tells it that time was stopped, not stolen.
- * #ioctls:main KVM_KVMCLOCK_CTRL */
+ * #ioctls:main,vcpu KVM_KVMCLOCK_CTRL */
 void arch_vcpu_resume(struct vcpu *vcpu)
 {
     vcpu_ioctl(vcpu, KVM_KVMCLOCK_CTRL, NULL);

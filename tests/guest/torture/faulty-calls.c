@@ -4,6 +4,7 @@
  * thread=N       the Nth thread cannot be made (EAGAIN)
  * run=N,errno=E  every Nth KVM_RUN fails with errno E, before the guest runs
  * open=PATH,errno=E  that file cannot be opened
+ * At the end it tells how often the guests' clocks were told of a pause.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,8 +13,10 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef int create_fn(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
 typedef int ioctl_fn(int fd, unsigned long request, ...);
@@ -28,7 +31,7 @@ static struct {
     int thread, run, error;
     char open[64];
 } set;
-static atomic_int threads, runs;
+static atomic_int threads, runs, clocks;
 
 static int word(const char *text, const char *name)
 {
@@ -51,6 +54,12 @@ __attribute__((constructor)) static void faulty_init(void)
         memcpy(set.open, path + 5, strcspn(path + 5, ","));
 }
 
+__attribute__((destructor)) static void clocks_tell(void)
+{
+    if (clocks)
+        dprintf(STDERR_FILENO, "KVM_KVMCLOCK_CTRL: %d\n", clocks);
+}
+
 int pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {
     if (set.thread && ++threads == set.thread)
@@ -66,6 +75,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_start(ap, request);
     arg = va_arg(ap, void *);
     va_end(ap);
+    clocks += request == KVM_KVMCLOCK_CTRL;
     if (request == KVM_RUN && set.run && ++runs % set.run == 0) {
         errno = set.error;
         return -1;
