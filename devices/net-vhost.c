@@ -20,11 +20,18 @@ enum { F_ON_EMPTY = 24 }; /* as the kernel numbers it */
 static const uint8_t kernel_features[] = {NET_F_MRG_RXBUF, VIRTIO_F_INDIRECT_DESC,
                                           VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1};
 
-/* What the kernel would have to do and does not. */
-static const uint8_t not_offered[] = {
-    VIRTIO_F_RING_PACKED,       VIRTIO_F_IN_ORDER, VIRTIO_F_NOTIFICATION_DATA,
-    VIRTIO_F_NOTIF_CONFIG_DATA, NET_F_NOTF_COAL,   NET_F_VQ_NOTF_COAL,
-    NET_F_HASH_REPORT,          NET_F_RSS};
+/* What the kernel would have to do and does not. It gives the driver all that arrives, which
+ * CTRL_RX allows (5.1.9.5.1); a set of VLANs and the modes of CTRL_RX_EXTRA would be promises. */
+static const uint8_t not_offered[] = {VIRTIO_F_RING_PACKED,
+                                      VIRTIO_F_IN_ORDER,
+                                      VIRTIO_F_NOTIFICATION_DATA,
+                                      VIRTIO_F_NOTIF_CONFIG_DATA,
+                                      NET_F_NOTF_COAL,
+                                      NET_F_VQ_NOTF_COAL,
+                                      NET_F_HASH_REPORT,
+                                      NET_F_RSS,
+                                      NET_F_CTRL_RX_EXTRA,
+                                      NET_F_CTRL_VLAN};
 
 struct ring {
     struct net_vhost *nv;

@@ -187,10 +187,12 @@ static void test_handed(struct bench *b)
 static void test_offer(struct bench *b)
 {
     const uint64_t never = BIT64(34) | BIT64(35) | BIT64(38) | BIT64(39) | BIT64(F_NOTF_COAL) |
-                           BIT64(F_VQ_NOTF_COAL) | BIT64(F_RSS) | BIT64(F_HASH_REPORT);
+                           BIT64(F_VQ_NOTF_COAL) | BIT64(F_RSS) | BIT64(F_HASH_REPORT) |
+                           BIT64(F_CTRL_VLAN) | BIT64(F_CTRL_RX_EXTRA);
     const uint64_t offered = b->d.ops->offered(&b->d);
 
     assert_int_equal(offered & never, 0);
+    assert_int_equal(offered >> F_CTRL_RX & 1, 1);
     assert_int_equal(offered >> F_MRG_RXBUF & 1, b->arg != &limited);
     assert_int_equal(offered >> VIRTIO_F_EVENT_IDX & 1, b->arg != &limited);
     assert_int_equal(on_both(0), b->arg != &limited || b->combo->ops == &driver_legacy);
