@@ -350,10 +350,7 @@ static void on_stopped(int sig, siginfo_t *info, void *context)
 int sandbox_filters_catch(struct err *err)
 {
     struct sigaction act = {.sa_sigaction = on_stopped, .sa_flags = SA_SIGINFO};
-    uint32_t action = SECCOMP_RET_TRAP;
 
-    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
-        return err_errno(err, errno, "the kernel has no filters of system calls");
     if (sigaction(SIGSYS, &act, NULL) < 0)
         return err_errno(err, errno, "SIGSYS");
     return 0;
@@ -361,8 +358,11 @@ int sandbox_filters_catch(struct err *err)
 
 int sandbox_filters_make(struct err *err)
 {
+    uint32_t action = SECCOMP_RET_TRAP;
     int ret;
 
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
+        return err_errno(err, errno, "the kernel has no filters of system calls");
     sandbox.made = mmap(NULL, sizeof(*sandbox.made), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sandbox.made == MAP_FAILED)

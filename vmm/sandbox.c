@@ -72,7 +72,7 @@ void sandbox_begin(const struct config *config)
     sandbox_files();
     wanted = config->sandbox != CONFIG_SANDBOX_OFF;
     if (!wanted)
-        log_msg(LOG_INFO, "sandbox: off, by --sandbox off");
+        log_msg(LOG_WARN, "sandbox: off, by --sandbox off");
     if (wanted && SANITIZED && config->sandbox != CONFIG_SANDBOX_ON) {
         wanted = false;
         log_msg(LOG_INFO, "sandbox: off, this vmm was built with a sanitizer");

@@ -4,6 +4,7 @@
  * thread=N       the Nth thread cannot be made (EAGAIN)
  * run=N,errno=E  every Nth KVM_RUN fails with errno E, before the guest runs
  * open=PATH,errno=E  that file cannot be opened
+ * seccomp=1      the kernel has no filters of system calls
  * At the end it tells how often the guests' clocks were told of a pause.
  */
 #include <dlfcn.h>
@@ -16,19 +17,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 typedef int create_fn(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
 typedef int ioctl_fn(int fd, unsigned long request, ...);
+typedef long syscall_fn(long number, ...);
 typedef int open_fn(const char *path, int flags, ...);
 
 static struct {
     create_fn *create;
     ioctl_fn *ioctl;
     open_fn *open;
+    syscall_fn *syscall;
 } real;
 static struct {
-    int thread, run, error;
+    int thread, run, error, seccomp;
     char open[64];
 } set;
 static atomic_int threads, runs, clocks;
@@ -47,6 +51,8 @@ __attribute__((constructor)) static void faulty_init(void)
     real.create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
     real.ioctl = (ioctl_fn *)dlsym(RTLD_NEXT, "ioctl");
     real.open = (open_fn *)dlsym(RTLD_NEXT, "open");
+    real.syscall = (syscall_fn *)dlsym(RTLD_NEXT, "syscall");
+    set.seccomp = word(how, "seccomp=");
     set.thread = word(how, "thread=");
     set.run = word(how, "run=");
     set.error = word(how, "errno=");
@@ -81,6 +87,22 @@ int ioctl(int fd, unsigned long request, ...)
         return -1;
     }
     return real.ioctl(fd, request, arg);
+}
+
+long syscall(long number, ...)
+{
+    va_list ap;
+    long arg[6];
+
+    va_start(ap, number);
+    for (int i = 0; i < 6; i++)
+        arg[i] = va_arg(ap, long);
+    va_end(ap);
+    if (set.seccomp && number == SYS_seccomp) {
+        errno = ENOSYS;
+        return -1;
+    }
+    return real.syscall(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 }
 
 static int open_maybe(const char *path, int flags, int mode)
