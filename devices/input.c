@@ -81,7 +81,7 @@ static void events_send(struct input *in)
     bool again = false;
     unsigned n, groups = 0;
 
-    for (; (n = evq_next(in->events)) && groups < TURN_GROUPS; groups++) {
+    for (; (n = evq_next(in->events, vq->set.size)) && groups < TURN_GROUPS; groups++) {
         if (!buffers_hold(in, n, &again))
             break;
         group_send(in, n);

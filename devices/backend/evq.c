@@ -66,16 +66,18 @@ static unsigned group_make(struct evq *q, const struct ev *ev, unsigned n, struc
     return have;
 }
 
-/* What the guest does not know of keys, as one group of maybe several. */
-static void group_catch_up(struct evq *q)
+/* What the guest does not know of keys, as one group of maybe several; none if most is too few. */
+static void group_catch_up(struct evq *q, unsigned most)
 {
+    const unsigned keys = (unsigned)min_u64(most, EVQ_GROUP) - 1;
+
     q->lost = false;
     for (unsigned code = 0; code < KEY_CNT; code++) {
         const bool down = key_is(&q->down, code);
 
         if (down == key_is(&q->told, code))
             continue;
-        if (q->n_out == EVQ_GROUP - 1) {
+        if (q->n_out == keys) {
             q->lost = true;
             break;
         }
@@ -98,6 +100,18 @@ static void group_out(struct evq *q)
         if (ev.type == EV_KEY)
             key_set(&q->told, ev.code, ev.value);
     } while (ev.type != EV_SYN);
+}
+
+/* The one that was taken out; the guest knows nothing of its keys. */
+static void group_drop(struct evq *q)
+{
+    while (q->n_out) {
+        const struct ev *ev = &q->out[--q->n_out];
+
+        if (ev->type == EV_KEY)
+            key_set(&q->told, ev->code, !ev->value);
+    }
+    q->lost = true;
 }
 
 /* ---- those who type ---- */
@@ -170,15 +184,20 @@ void evq_listen(struct evq *q, bool on)
     pthread_mutex_unlock(&q->lock);
 }
 
-unsigned evq_next(struct evq *q)
+unsigned evq_next(struct evq *q, unsigned most)
 {
     unsigned n;
 
     pthread_mutex_lock(&q->lock);
-    if (!q->n_out && q->n)
-        group_out(q);
-    else if (!q->n_out && q->lost)
-        group_catch_up(q);
+    for (;;) {
+        if (!q->n_out && q->n)
+            group_out(q);
+        if (q->n_out <= most)
+            break;
+        group_drop(q);
+    }
+    if (!q->n_out && q->lost && most > 1)
+        group_catch_up(q, most);
     n = q->n_out;
     pthread_mutex_unlock(&q->lock);
     return n;

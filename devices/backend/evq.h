@@ -52,8 +52,11 @@ void evq_attach(struct evq *q, struct loop *loop, void (*ready)(void *arg), void
 /* Take events from now on, beginning with none; or none any more, and forget those that wait. */
 void evq_listen(struct evq *q, bool on);
 
-/* How many events the next group has, 0: there is none. It stays the next one until taken. */
-unsigned evq_next(struct evq *q);
+/*
+ * How many events the next group has, 0: there is none. It stays the next one until taken. Groups
+ * of more than most events, which the guest has not the buffers for, are dropped whole.
+ */
+unsigned evq_next(struct evq *q, unsigned most);
 /* Take it: as many as evq_next() said. */
 void evq_take(struct evq *q, struct ev *to);
 

@@ -296,6 +296,45 @@ static void test_whole_groups(struct bench *b)
     expect_none(b);
 }
 
+/* Groups longer than the queue never fit: they are dropped whole, others are not held up, and keys
+ * are told of in groups that fit (5.8.6.2-d1, d3). */
+static void test_small_queue(struct bench *b)
+{
+    const struct ev move[] = {{EV_REL, REL_X, 1}, {EV_REL, REL_Y, 2}};
+    const struct ev keys[] = {{EV_KEY, KEY_A, 1}, {EV_KEY, KEY_B, 1}};
+
+    b->d.queue_size = 2;
+    b->d.frame = FRAME_WHOLE;
+    bench_init(b);
+    give(b, 2);
+    assert_int_equal(evq_put(conf.events, move, 2), 0);
+    expect_none(b);
+    assert_int_equal(key(KEY_C, true), 0);
+    expect(b, EV_KEY, KEY_C, 1);
+    expect(b, EV_SYN, SYN_REPORT, 0);
+    give(b, 2);
+    assert_int_equal(evq_put(conf.events, keys, 2), 0);
+    expect(b, EV_KEY, KEY_A, 1);
+    expect(b, EV_SYN, SYN_REPORT, 0);
+    give(b, 2);
+    expect(b, EV_KEY, KEY_B, 1);
+    expect(b, EV_SYN, SYN_REPORT, 0);
+    give(b, 2);
+    expect_none(b);
+}
+
+/* With room for one event not even a key fits: nothing comes, and nobody is busy with it. */
+static void test_tiny_queue(struct bench *b)
+{
+    b->d.queue_size = 1;
+    b->d.frame = FRAME_WHOLE;
+    bench_init(b);
+    give(b, 1);
+    assert_int_equal(key(KEY_C, true), 0);
+    expect_none(b);
+    assert_int_equal(evq_room(conf.events), EVQ_EVENTS);
+}
+
 /* No buffers, fast fingers: bounded, whole groups, and no key stays down that is up. */
 static void test_I02_no_buffers(struct bench *b)
 {
@@ -458,6 +497,8 @@ static const struct bench_test tests[] = {
     {"events", test_events, 0, NULL},
     {"withheld", test_withheld, 0, NULL},
     {"whole-groups", test_whole_groups, 0, NULL},
+    {"small-queue", test_small_queue, BENCH_RAW | BENCH_MODERN, NULL},
+    {"tiny-queue", test_tiny_queue, BENCH_RAW | BENCH_MODERN, NULL},
     {"I02_no_buffers", test_I02_no_buffers, 0, NULL},
     {"bad-buffers", test_bad_buffers, 0, NULL},
     {"reset", test_reset, 0, NULL},

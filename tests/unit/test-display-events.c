@@ -46,7 +46,7 @@ static void expect(struct desk *desk, enum events_of of, const char *want)
     struct ev ev[EVQ_GROUP];
     unsigned n;
 
-    while ((n = evq_next(desk->q[of]))) {
+    while ((n = evq_next(desk->q[of], EVQ_GROUP))) {
         evq_take(desk->q[of], ev);
         assert_int_equal(ev[n - 1].type, EV_SYN);
         for (unsigned i = 0; i + 1 < n; i++)
@@ -127,9 +127,9 @@ static void test_too_much(void **state)
     for (uint16_t code = KEY_1; code <= KEY_0; code++)
         display_key(desk.d, code, true);
     display_sync(desk.d);
-    assert_int_equal(evq_next(desk.q[0]), EVQ_GROUP);
+    assert_int_equal(evq_next(desk.q[0], EVQ_GROUP), EVQ_GROUP);
     evq_take(desk.q[0], ev);
-    assert_int_equal(evq_next(desk.q[0]), 0);
+    assert_int_equal(evq_next(desk.q[0], EVQ_GROUP), 0);
     desk_close(&desk);
 }
 

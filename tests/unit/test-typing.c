@@ -100,7 +100,7 @@ static void expect(struct evq *q, const char *want)
     struct ev ev[EVQ_GROUP];
     unsigned n;
 
-    while ((n = evq_next(q))) {
+    while ((n = evq_next(q, EVQ_GROUP))) {
         evq_take(q, ev);
         assert_int_equal(n, 2);
         assert_int_equal(ev[0].type, EV_KEY);
