@@ -225,10 +225,17 @@ static void blk_kick(struct vdev *dev, struct vq *vq)
     blk_commit(blk_of(dev)->be);
 }
 
-/* A reset need not wait for the rest of what takes long. */
+static bool io_is_of(const struct blk_io *io, const void *vq)
+{
+    return container_of(io, const struct blk_req, io)->chain->vq == vq;
+}
+
+/* A reset need not wait for the rest of what takes long, and what is held would never end. */
 static void blk_stop(struct vdev *dev, struct vq *only)
 {
-    if (!only)
+    if (only)
+        blk_cancel_held(blk_of(dev)->be, io_is_of, only);
+    else
         blk_cancel(blk_of(dev)->be);
 }
 

@@ -447,6 +447,22 @@ void blk_cancel(struct blk_backend *be)
         io_end_soon(be, io, -ECANCELED);
 }
 
+void blk_cancel_held(struct blk_backend *be,
+                     bool (*match)(const struct blk_io *io, const void *arg), const void *arg)
+{
+    struct blk_list list = held_take(be);
+    struct blk_io *io;
+
+    while ((io = blk_list_take(&list))) {
+        if (match(io, arg)) {
+            io_end_soon(be, io, -ECANCELED);
+            continue;
+        }
+        blk_list_add(&be->held, io);
+        be->n_held++;
+    }
+}
+
 /*
  * #syscalls:file preadv pwritev fdatasync fallocate
  * #ioctls:file BLKDISCARD

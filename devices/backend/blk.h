@@ -116,8 +116,8 @@ void blk_on_batch(struct blk_backend *be, void (*fn)(void *arg), void *arg);
 /*
  * Call fn when a request begins to be held (blk_werror) and none was before: from the loop or from
  * within blk_submit(), locked. Without an fn none is held. Held requests wait for blk_retry(), or
- * end with blk_cancel(). A flush that failed, also that of a stable write, is never held: what the
- * host has lost by then does not come back (I3).
+ * end with blk_cancel() or blk_cancel_held(). A flush that failed, also that of a stable write, is
+ * never held: what the host has lost by then does not come back (I3).
  */
 void blk_on_held(struct blk_backend *be, void (*fn)(void *arg), void *arg);
 
@@ -156,6 +156,10 @@ int blk_backend_grow(struct blk_backend *be, uint64_t size, struct err *err);
 
 /* Long requests that are in flight may end early, and those that are held do, with -ECANCELED. */
 void blk_cancel(struct blk_backend *be);
+
+/* Held requests of which match(io, arg) is true end with -ECANCELED; others stay held. */
+void blk_cancel_held(struct blk_backend *be,
+                     bool (*match)(const struct blk_io *io, const void *arg), const void *arg);
 
 /* Bytes, whole sectors; changes in blk_backend_resize() only. */
 uint64_t blk_size(const struct blk_backend *be);

@@ -256,6 +256,43 @@ static void H01_held_and_reset(struct bench *b)
     disk_reads(b, 8, 512);
 }
 
+static void queue_stop(struct bench *b)
+{
+    enum { SELECT = 0x16, RESET = 0x3a, OLD_SELECT = 0x0e, OLD_PFN = 0x08 };
+
+    if (b->d.ops == &driver_legacy) {
+        legacy_write(&b->d, OLD_SELECT, 2, 0);
+        legacy_write(&b->d, OLD_PFN, 4, 0);
+    } else {
+        modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, SELECT, 2, 0);
+        modern_write(&b->d, VIRTIO_PCI_CAP_COMMON, RESET, 2, 1);
+        machine_settle(b->m);
+        assert_int_equal(modern_read(&b->d, VIRTIO_PCI_CAP_COMMON, RESET, 2), 0);
+    }
+}
+
+/* Nor does the end of one queue; what it held was never acknowledged, and is not written any more.
+ */
+static void H01_held_and_queue_stopped(struct bench *b)
+{
+    const uint64_t start = clock_ns();
+    struct ask_blk a;
+    unsigned times;
+
+    hold_one(b, &a, &times);
+    queue_stop(b);
+    assert_int_equal(blk_held(disk.be, NULL), 0);
+    assert_true(clock_ns() - start <
+                UINT64_C(15000000000)); /* half of what legacy drivers may wait */
+    loop_lock(b->loop);
+    blk_retry(disk.be);
+    loop_unlock(b->loop);
+    machine_settle(b->m);
+    disk_intact(5 * 512, 9 * 512);
+    drv_queue(&b->d, 0, 0);
+    disk_reads(b, 8, 512);
+}
+
 static void I3_flush_fails_for_good(struct bench *b)
 {
     const int64_t fails[] = {-EIO};
@@ -356,7 +393,8 @@ int main(void)
         {"F07_no_features_at_all", F07_no_features_at_all, BENCH_RAW, NULL},
         {"H02_host_error_is_ioerr", H02_host_error_is_ioerr, 0, NULL},
         {"H01_held_until_there_is_room", H01_held_until_there_is_room, 0, &enospc},
-        {"H01_held_and_reset", H01_held_and_reset, 0, &enospc},
+        {"H01_held_and_reset", H01_held_and_reset, BENCH_THREADS, &enospc},
+        {"H01_held_and_queue_stopped", H01_held_and_queue_stopped, BENCH_THREADS, &enospc},
         {"I3_flush_fails_for_good", I3_flush_fails_for_good, 0, NULL},
         {"H05_image_shrinks", H05_image_shrinks, 0, &by_uring},
         {"read_only", read_only, BENCH_RAW, &ro},
