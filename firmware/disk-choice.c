@@ -108,11 +108,21 @@ static const char *block_get(const struct bls_vars *vars, const char *name)
     return grub_env_value(b->v, b->mem, name);
 }
 
+/* A boot loader has its configuration on the system partition, wherever its entries are. */
+static const char *bls_wanted(struct chooser *x, struct disk_volume *newest)
+{
+    const char *want = NULL;
+    for (unsigned i = 0; !want && i < x->d->count; i++)
+        if (x->d->v[i].esp)
+            want = bls_conf(&x->d->v[i], x->mem, "default");
+    return want ? want : bls_conf(newest, x->mem, "default");
+}
+
 static int bls_take(struct chooser *x, struct bls_list *list, struct err *err)
 {
     bls_sort(list);
     struct disk_volume *v = list->entry[0].volume;
-    const char *want = bls_conf(v, x->mem, "default");
+    const char *want = bls_wanted(x, v);
     if (!want)
         want = grub_env_value(v, x->mem, "saved_entry");
     const struct bls_entry *e = bls_default(list, want);

@@ -145,6 +145,32 @@ static void test_order(void **state)
     order("", "", "", NULL, "d+not-a-counter.conf", "/a");
 }
 
+/* The system partition has loader.conf, its extension the entries. */
+static void test_extended(void **state)
+{
+    (void)state;
+    struct fake_file esp[] = {{"/loader/loader.conf", "timeout 3\ndefault old.conf\n"},
+                              {NULL, NULL}};
+    struct fake_file boot[] = {
+        {"/loader/entries/old.conf", "sort-key d\nversion 1\nlinux /old\n"},
+        {"/loader/entries/new.conf", "sort-key d\nversion 2\nlinux /new\n"},
+        {"/nothing", "default new.conf\n"},
+        {"/old", "k"},
+        {"/new", "k"},
+        {NULL, NULL},
+    };
+    fake_volume(&disks, 1, "uuid-1", esp)->esp = true;
+    fake_volume(&disks, 2, "uuid-2", boot)->xbootldr = true;
+    assert_int_equal(disk_choose(&disks, &mem, &choice, &err), 0);
+    assert_string_equal(choice.kernel.path, "/old");
+    boot[2].path = "/loader/loader.conf"; /* that of the system partition goes first */
+    assert_int_equal(disk_choose(&disks, &mem, &choice, &err), 0);
+    assert_string_equal(choice.kernel.path, "/old");
+    esp[0].text = "timeout 3\n";
+    assert_int_equal(disk_choose(&disks, &mem, &choice, &err), 0);
+    assert_string_equal(choice.kernel.path, "/new");
+}
+
 static void test_variables(void **state)
 {
     (void)state;
@@ -245,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_entry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_extended, setup, teardown),
         cmocka_unit_test_setup_teardown(test_variables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
