@@ -71,7 +71,8 @@ static int fat_layout(struct fat *f, const unsigned char *b, uint64_t volume)
     if (f->data_off >= size)
         return -EUCLEAN;
     uint64_t clusters = (size - f->data_off) / f->cluster_size;
-    f->bits = clusters < 4085 ? 12 : clusters < 65525 ? 16 : 32;
+    /* as Linux has it: only FAT32 has no size of its tables in 16 bits, however few its clusters */
+    f->bits = !get16(b + 22) ? 32 : clusters < 4085 ? 12 : 16;
     /* no more than the table has room for: bounds every chain */
     f->clusters = (uint32_t)min_u64(clusters, f->fat_size * 8 / f->bits);
     f->root_cluster = f->bits == 32 ? get32(b + 44) : 0;

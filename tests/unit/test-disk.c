@@ -132,16 +132,21 @@ static void test_stub(void **state)
 static void test_fat(void **state)
 {
     (void)state;
-    static const unsigned bits[] = {12, 16, 32};
+    static const struct {
+        unsigned bits;
+        uint32_t clusters;
+    } kinds[] = {
+        {12, 4000}, {16, 9000}, {32, 70000}, {32, 9000}, {32, 3000}, /* mkfs.fat -F 32 makes them */
+    };
     static const char entry[] = "title T\nlinux /EFI/Linux/a long name of a kernel.EFI\n"
                                 "initrd /initrd\noptions a=b\n";
-    for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         struct make_fat f;
         unsigned root = 0, one = 0, two = 0;
         name_image("fat");
         put_at(image, 0, "", 1);
-        make_fat_start(&f, image, 0, bits[i]);
-        uint32_t top = bits[i] == 32 ? 2 : 0;
+        make_fat_sized(&f, image, 0, kinds[i].bits, kinds[i].clusters);
+        uint32_t top = kinds[i].bits == 32 ? 2 : 0;
         uint32_t dir = make_fat_entry(&f, top, &root, "loader", NULL, 0);
         dir = make_fat_entry(&f, dir, &one, "entries", NULL, 0);
         make_fat_entry(&f, dir, &two, "one+3.conf", entry, sizeof(entry) - 1);

@@ -232,12 +232,12 @@ static inline uint64_t fat_place(const struct make_fat *f, uint32_t cluster)
                    : f->off + f->data - 32 * SECTOR;
 }
 
-static inline void make_fat_start(struct make_fat *f, const char *image, uint64_t off,
-                                  unsigned bits)
+static inline void make_fat_sized(struct make_fat *f, const char *image, uint64_t off,
+                                  unsigned bits, uint32_t clusters)
 {
     unsigned char b[SECTOR] = {0xeb, 0x3c, 0x90};
-    *f = (struct make_fat){.image = image, .off = off, .bits = bits, .next = 2};
-    f->clusters = bits == 12 ? 4000 : bits == 16 ? 9000 : 70000;
+    *f = (struct make_fat){
+        .image = image, .off = off, .bits = bits, .clusters = clusters, .next = 2};
     f->fat_sectors = (f->clusters + 2) * bits / 8 / SECTOR + 1;
     uint32_t reserved = bits == 32 ? 32 : 1, roots = bits == 32 ? 0 : 512;
     f->data = (reserved + f->fat_sectors) * SECTOR + roots * 32;
@@ -268,6 +268,12 @@ static inline void make_fat_start(struct make_fat *f, const char *image, uint64_
         make_die(image);
     if (bits == 32)
         fat_take(f, 1); /* the root directory */
+}
+
+static inline void make_fat_start(struct make_fat *f, const char *image, uint64_t off,
+                                  unsigned bits)
+{
+    make_fat_sized(f, image, off, bits, bits == 12 ? 4000 : bits == 16 ? 9000 : 70000);
 }
 
 /* Slots of a long name and its entry, at slots; the count used */
