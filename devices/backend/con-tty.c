@@ -21,7 +21,8 @@
 
 enum { IN_BYTES = 4096, KEY_ESCAPE = 0x01 };
 
-#define SETTLE_NS UINT64_C(20000000) /* a window that is being dragged changes all the time */
+#define STALL_NS  UINT64_C(500000000) /* a guest that takes nothing for so long does not read */
+#define SETTLE_NS UINT64_C(20000000)  /* a window that is being dragged changes all the time */
 #define BACKGROUND_NS                                                           \
     UINT64_C(1000000000) /* how often to see whether the terminal is ours again \
                           */
@@ -33,9 +34,11 @@ struct con_tty {
     void *keys_arg;
     int wake; /* eventfd: SIGWINCH, SIGCONT */
     struct loop_fd *in_src, *out_src, *wake_src;
-    struct loop_timer *timer;
+    struct loop_timer *timer, *stall;
     struct loop_work pump; /* for input that cannot be waited for because it is always ready */
-    bool timer_armed, in_armed, in_ended;
+    bool timer_armed, stall_armed, in_armed, in_ended;
+    bool moved;      /* the front end took something since stall was armed */
+    bool stalled;    /* buf is full and nobody reads: what is typed is lost, but for the keys */
     bool holds_mode; /* tty-mode.h */
     bool background; /* the terminal is somebody else's now */
     bool escaped;    /* the last key was Ctrl-A */
@@ -129,10 +132,17 @@ static void in_deliver(struct con_tty *t)
             break;
         chr_input(&t->chr, t->buf + t->off, n);
         t->off += n;
+        t->moved = true;
+        t->stalled = false;
     }
     t->delivering = false;
     if (t->off == t->len)
         t->off = t->len = 0;
+}
+
+static bool in_full(const struct con_tty *t)
+{
+    return t->len - t->off == IN_BYTES;
 }
 
 /* On a terminal we read ahead, for keys must work while a guest does not read. */
@@ -141,12 +151,23 @@ static bool in_wanted(const struct con_tty *t)
     if (t->in_ended || t->in_armed || t->background)
         return false;
     if (t->in.tty)
-        return t->len < IN_BYTES;
+        return !in_full(t) || t->stalled;
     return !t->len && chr_room(&t->chr) > 0;
+}
+
+/* Whoever pastes more than fits waits for the guest, but not for one that does not read. */
+static void stall_arm(struct con_tty *t)
+{
+    if (!t->in.tty || t->in_ended || t->stall_armed || t->stalled || !in_full(t))
+        return;
+    t->moved = false;
+    t->stall_armed = true;
+    loop_timer_set(t->stall, STALL_NS);
 }
 
 static void in_arm(struct con_tty *t)
 {
+    stall_arm(t);
     if (!in_wanted(t))
         return;
     t->in_armed = true;
@@ -163,9 +184,22 @@ static void in_end(struct con_tty *t)
     t->in_src = NULL;
 }
 
+static void in_compact(struct con_tty *t)
+{
+    memmove(t->buf, t->buf + t->off, t->len - t->off);
+    t->len -= t->off;
+    t->off = 0;
+}
+
 static void in_read(struct con_tty *t)
 {
-    const int64_t n = con_stream_read(&t->in, t->buf + t->len, IN_BYTES - t->len);
+    uint8_t data[IN_BYTES];
+    size_t room, left;
+    int64_t n;
+
+    in_compact(t);
+    room = IN_BYTES - t->len;
+    n = con_stream_read(&t->in, data, room ? room : sizeof(data));
 
     if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR)) {
         in_end(t);
@@ -173,7 +207,10 @@ static void in_read(struct con_tty *t)
     }
     if (n < 0)
         return;
-    t->len += t->in.tty ? keys_filter(t, t->buf + t->len, (size_t)n) : (size_t)n;
+    left = t->in.tty ? keys_filter(t, data, (size_t)n) : (size_t)n;
+    left = (size_t)min_u64(left, room);
+    memcpy(t->buf + t->len, data, left);
+    t->len += left;
     in_deliver(t);
 }
 
@@ -204,6 +241,15 @@ static void in_ready(void *arg, uint32_t events)
 static void in_pump(void *arg)
 {
     in_turn((struct con_tty *)arg);
+}
+
+static void stall_run(void *arg)
+{
+    struct con_tty *t = (struct con_tty *)arg;
+
+    t->stall_armed = false;
+    t->stalled = in_full(t) && !t->moved;
+    in_arm(t);
 }
 
 static void tty_more(struct chr *chr)
@@ -303,6 +349,7 @@ static void tty_close(struct chr *chr)
     loop_fd_del(t->out_src);
     loop_fd_del(t->wake_src);
     loop_timer_del(t->timer);
+    loop_timer_del(t->stall);
     con_stream_close(&t->in);
     con_stream_close(&t->out);
     if (t->wake >= 0)
@@ -348,10 +395,11 @@ static int mode_open(struct con_tty *t, struct err *err)
 static int tty_open(struct con_tty *t, struct loop *loop, struct err *err)
 {
     t->timer = loop_timer_new(loop, timer_run, t);
+    t->stall = loop_timer_new(loop, stall_run, t);
     t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (t->wake >= 0)
         t->wake_src = loop_fd_add(loop, t->wake, EPOLLIN, wake_ready, t);
-    if (!t->timer || !t->wake_src)
+    if (!t->timer || !t->stall || !t->wake_src)
         return err_errno(err, errno, "cannot set up the console");
     if (in_open(t, err) < 0)
         return -EIO;

@@ -26,7 +26,8 @@ struct con_tty_config {
 /*
  * Input: read while the front end has room, in blocks of at most 4 KiB; the rest stays where it is
  * (X02). At end of file it is not looked at any more, the machine runs on (H22). If it is a
- * terminal it is made raw, keys work, and its mode comes back on every way out (tty-mode.h).
+ * terminal it is made raw, keys work, and its mode comes back on every way out (tty-mode.h); of
+ * what is typed to a front end that does not read, all beyond 4 KiB is lost, but for the keys.
  * Output: never blocks on terminals, pipes and sockets, whose open file descriptions are left
  * without O_NONBLOCK for those who share them; a reader that goes away is fine.
  * Ignores SIGPIPE from here on. Before threads start. NULL with err filled.

@@ -95,6 +95,63 @@ static void test_keys_without_room(void **state)
     pty_close(&p);
 }
 
+/* More than is kept, of which the guest reads nothing, or a little and then nothing. */
+static void typed_ahead(size_t room)
+{
+    static char block[5000];
+    struct pty p = pty_open();
+    struct rig r;
+
+    memset(block, 'a', sizeof(block));
+    rig_open(&r, p.slave, p.slave);
+    give_room(&r, room);
+    put_all(p.master, block, sizeof(block));
+    assert_true(rest(&r));
+    put_all(p.master, "\1x", 2);
+    for (int i = 0; i < 200 && !r.quits; i++)
+        loop_turn(r.loop, 50);
+    assert_int_equal(r.quits, 1);
+    assert_int_equal(r.got_len, room);
+    type(&r, &p, "\1x"); /* at once now */
+    assert_int_equal(r.quits, 2);
+    give_room(&r, GOT_MAX - room);
+    assert_true(rest(&r));
+    assert_int_equal(r.got_len, room + 4096);
+    type(&r, &p, "more");
+    assert_memory_equal(r.got + room + 4096, "more", 4);
+    rig_close(&r);
+    pty_close(&p);
+}
+
+static void test_keys_behind_much(void **state)
+{
+    (void)state;
+    typed_ahead(0);
+    typed_ahead(100);
+}
+
+/* A guest that reads slowly gets all that was pasted. */
+static void test_paste(void **state)
+{
+    static uint8_t block[7000];
+    struct pty p = pty_open();
+    struct rig r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = (uint8_t)('a' + i % 23);
+    rig_open(&r, p.slave, p.slave);
+    put_all(p.master, block, sizeof(block));
+    for (int i = 0; i < 100 && r.got_len < sizeof(block); i++) {
+        assert_true(rest(&r));
+        give_room(&r, 100);
+    }
+    assert_int_equal(r.got_len, sizeof(block));
+    assert_memory_equal(r.got, block, sizeof(block));
+    rig_close(&r);
+    pty_close(&p);
+}
+
 /* H20: output stopped by the terminal. */
 static void test_stopped_terminal(void **state)
 {
@@ -325,6 +382,8 @@ int main(void)
         cmocka_unit_test(test_background),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_keys_without_room),
+        cmocka_unit_test(test_keys_behind_much),
+        cmocka_unit_test(test_paste),
         cmocka_unit_test(test_stopped_terminal),
         cmocka_unit_test(test_window_size),
         cmocka_unit_test(test_one_owner),
