@@ -66,12 +66,16 @@ static bool mode_set(const struct termios *mode)
     return ok;
 }
 
-static void mode_cook(void)
+static void mode_put_back(void)
 {
-    if (!atomic_exchange(&tty.is_raw, false))
-        return;
     mode_set(&tty.cooked);
     log_set_raw(false);
+}
+
+static void mode_cook(void)
+{
+    if (atomic_exchange(&tty.is_raw, false))
+        mode_put_back();
 }
 
 bool tty_mode_raw(void)
@@ -82,8 +86,10 @@ bool tty_mode_raw(void)
         return true;
     mode_set(&tty.raw);
     log_set_raw(true);
-    if (!atomic_load(&tty.held)) /* restored for good between the first line and here */
-        mode_cook();
+    if (!atomic_load(&tty.held)) { /* restored for good since the first line, maybe before us */
+        atomic_store(&tty.is_raw, false);
+        mode_put_back();
+    }
     return true;
 }
 
