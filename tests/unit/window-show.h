@@ -76,7 +76,7 @@ static void events_tell(const char *who, struct evq *q)
     struct ev ev[EVQ_GROUP];
     unsigned n;
 
-    while ((n = evq_next(q))) {
+    while ((n = evq_next(q, EVQ_GROUP))) {
         evq_take(q, ev);
         for (unsigned i = 0; i < n; i++)
             if (ev[i].type != EV_SYN)
