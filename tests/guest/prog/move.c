@@ -38,13 +38,19 @@ static long copy(int from, int to)
     return sum;
 }
 
+/* IPv6 has colons. */
 static int come(const char *address, const char *port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const uint16_t at = htons((uint16_t)atoi(port));
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = at};
+    struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = at};
+    const bool six = strchr(address, ':');
+    const int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
 
-    if (inet_pton(AF_INET, address, &a.sin_addr) != 1 ||
-        connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+    if (inet_pton(six ? AF_INET6 : AF_INET, address,
+                  six ? (void *)&a6.sin6_addr : (void *)&a.sin_addr) != 1 ||
+        connect(fd, six ? (struct sockaddr *)&a6 : (struct sockaddr *)&a,
+                six ? sizeof(a6) : sizeof(a)) < 0)
         die(address);
     return fd;
 }
