@@ -98,6 +98,17 @@ static int disk_werror(void *conf, const char *value, struct err *err)
     return 0;
 }
 
+static int disk_rerror(void *conf, const char *value, struct err *err)
+{
+    static const char *const words[] = {"report", "stop"};
+    const int i = config_word(words, ARRAY_SIZE(words), value, "report, stop", err);
+
+    if (i < 0)
+        return i;
+    ((struct config_disk *)conf)->rerror_stop = i == 1;
+    return 0;
+}
+
 const struct opt config_disk_opts[] = {
     {"ro", NULL, "read-only; others may read the image at the same time", disk_ro, false},
     {"snapshot", NULL, "the guest's writes are thrown away at the end, the image stays untouched",
@@ -128,6 +139,11 @@ const struct opt config_disk_opts[] = {
      "pauses the machine for want of space, stop whatever the reason, and what was refused is "
      "tried again at 'vmm ctl NAME cont'",
      disk_werror, false},
+    {"rerror", "report|stop",
+     "when the host refuses a read: report (the default) is an I/O error for the guest; stop "
+     "pauses "
+     "the machine, and it is tried again at 'vmm ctl NAME cont'",
+     disk_rerror, false},
     {NULL, NULL, NULL, NULL, false},
 };
 

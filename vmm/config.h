@@ -102,6 +102,7 @@ struct config_disk {
     bool prealloc;
     enum config_cache cache;
     enum config_werror werror;
+    bool rerror_stop;
     struct config_virtio virtio;
 };
 

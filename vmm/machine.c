@@ -163,12 +163,15 @@ static int loops_make(struct machine *m, struct err *err)
 /* Who pauses by itself has to be told to go on. */
 static int control_missed(const struct config *config, const char *why, struct err *err)
 {
-    for (unsigned i = 0; i < config->n_disks; i++)
-        if (config->disk[i].werror != WERROR_REPORT)
+    for (unsigned i = 0; i < config->n_disks; i++) {
+        const struct config_disk *d = &config->disk[i];
+
+        if (d->werror != WERROR_REPORT || d->rerror_stop)
             return err_set(err, EINVAL,
-                           "--disk %s: werror= needs the control socket, for 'vmm ctl ... cont' to "
-                           "go on after a pause, and there is none: %s",
-                           config->disk[i].path, why);
+                           "--disk %s: %s= needs the control socket, for 'vmm ctl ... cont' to go "
+                           "on after a pause, and there is none: %s",
+                           d->path, d->rerror_stop ? "rerror" : "werror", why);
+    }
     return 0;
 }
 

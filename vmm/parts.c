@@ -116,7 +116,8 @@ static int disk_make(struct parts *parts, unsigned index, struct err *err)
                                   .no_discard = d->no_discard,
                                   .prealloc = d->prealloc,
                                   .cache = cache[d->cache],
-                                  .werror = werror[d->werror]};
+                                  .werror = werror[d->werror],
+                                  .rerror_stop = d->rerror_stop};
     struct blk_conf conf = {.serial = d->serial[0] ? d->serial : NULL,
                             .block_size = d->block_size,
                             .queues = disk_queues(config, d)};

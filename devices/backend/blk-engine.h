@@ -25,6 +25,7 @@ struct blk_backend {
     bool device; /* a block device, not a file */
     bool direct, unsafe, no_discard, prealloc;
     enum blk_werror werror;
+    bool rerror_stop;
     bool cancel;               /* see blk_cancel(), until nothing is in flight */
     uint8_t cannot[BLK_FILES]; /* ways to zero and discard, bits, that the host does not have */
     struct blk_limits limits;

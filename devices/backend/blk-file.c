@@ -223,6 +223,7 @@ static int backend_fill(struct blk_backend *be, const struct blk_open *o, struct
     be->no_discard = o->no_discard || o->prealloc;
     be->prealloc = o->prealloc;
     be->werror = o->werror;
+    be->rerror_stop = o->rerror_stop;
     ret = prealloc_check(o, &st, err);
     if (!ret && writes)
         ret = device_check(be->fd[BLK_IMAGE], o, &st, err);

@@ -103,8 +103,10 @@ static bool holds(const struct blk_backend *be, const struct blk_io *io, int res
 {
     const bool space = result == -ENOSPC || result == -EDQUOT || result == -EFBIG;
 
-    if (!be->on_held || be->cancel || io->op == BLK_READ || io->step.op == BLK_FLUSH)
+    if (!be->on_held || be->cancel || io->step.op == BLK_FLUSH)
         return false;
+    if (io->op == BLK_READ)
+        return be->rerror_stop;
     return be->werror == BLK_WERROR_STOP || (be->werror == BLK_WERROR_ENOSPC && space);
 }
 

@@ -81,6 +81,7 @@ struct blk_open {
     bool prealloc;   /* nor has any: space for all of it is reserved (H01) */
     enum blk_cache cache;
     enum blk_werror werror;
+    bool rerror_stop; /* a read that the host refuses is held, otherwise it ends with the error */
     const struct blk_engine *engine; /* NULL: io_uring, or threads where that is refused */
 };
 

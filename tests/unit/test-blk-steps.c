@@ -309,6 +309,44 @@ static void test_H01_what_is_held(void **state)
     }
 }
 
+/* H08: a device that went away and came back: reads wait for it with rerror=stop, flushes never. */
+static void test_H08_reads_wait(void **state)
+{
+    static uint8_t data[4096], back[4096];
+    struct image m;
+    struct held h;
+    struct ask a;
+
+    (void)state;
+    memset(&host, 0, sizeof(host));
+    h = (struct held){0};
+    image_make(&m, SIZE);
+    image_open(&m, (struct blk_open){.engine = &scripted, .rerror_stop = true});
+    blk_on_held(m.be, held_count, &h);
+    memset(data, 0x5a, sizeof(data));
+    assert_int_equal(ask_write(&m, 8192, data, sizeof(data)), 0);
+    SCRIPTED(1024, -ENXIO);
+    ask_begin(&m, &a, BLK_READ, 8192, back, sizeof(back));
+    assert_false(a.ended);
+    assert_int_equal(blk_held(m.be, NULL), 1);
+    SCRIPTED(-ENODEV);
+    retry(&m);
+    for (unsigned i = 0; i < 8; i++)
+        loop_turn(m.loop, 0);
+    assert_false(a.ended);
+    assert_int_equal(h.times, 2);
+    retry(&m);
+    assert_int_equal(ask_wait(&m, &a), 0);
+    assert_memory_equal(back, data, sizeof(back));
+    SCRIPTED(-ENXIO);
+    assert_int_equal(ask_write(&m, 0, data, 512), -ENXIO); /* werror= is for these */
+    assert_int_equal(blk_errors(m.be), 1);
+    SCRIPTED(-ENXIO);
+    assert_int_equal(ask_flush(&m), -ENXIO);
+    assert_int_equal(h.times, 2);
+    image_done(&m);
+}
+
 /* A reset does not wait for a better host; what the guest itself does wrong is told at once. */
 static void test_H01_cancel_and_mistakes(void **state)
 {
@@ -367,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_H01_held_and_tried_again),
         cmocka_unit_test(test_H01_what_is_held),
         cmocka_unit_test(test_H01_cancel_and_mistakes),
+        cmocka_unit_test(test_H08_reads_wait),
         cmocka_unit_test(test_H01_snapshot),
     };
 
